@@ -1,0 +1,24 @@
+"""CRDS best references, and a resident cache of parsed references."""
+
+from __future__ import annotations
+
+from .bestrefs import ResolvedReference, ResolvedReferences, best_references
+from .cache import CacheStatistics, ReferenceCache
+from .crds_environment import CrdsEnvironment, crds_environment
+from .hashing import sha256_of
+from .records import Reference, Subarray, check_reference, load_reference
+
+__all__ = [
+    "CacheStatistics",
+    "CrdsEnvironment",
+    "Reference",
+    "ReferenceCache",
+    "ResolvedReference",
+    "ResolvedReferences",
+    "Subarray",
+    "best_references",
+    "check_reference",
+    "crds_environment",
+    "load_reference",
+    "sha256_of",
+]

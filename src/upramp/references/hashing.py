@@ -1,0 +1,57 @@
+"""Content hashes of files, computed once for as long as a file stays as it is."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from pathlib import Path
+
+from upramp.errors import InputError
+
+__all__ = ["sha256_of"]
+
+_lock = threading.Lock()
+_known: dict[tuple[int, int, int, int], str] = {}
+
+
+def sha256_of(path: str | os.PathLike[str]) -> str:
+    """Give the SHA-256 of a file's bytes, in hexadecimal.
+
+    The answer is remembered by device, inode, size and time of change, so a
+    reference that serves many exposures is read for it once.
+
+    Parameters
+    ----------
+    path
+        An existing file.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read.
+    """
+    path = Path(path)
+    try:
+        key = _key(path.stat())
+        with _lock:
+            known = _known.get(key)
+        if known is not None:
+            return known
+        with path.open("rb") as file:
+            # Of the file that is read, should it be replaced just now.
+            key = _key(os.fstat(file.fileno()))
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(
+            path,
+            f"it cannot be read ({error.strerror})",
+            "check the path and its permissions",
+        ) from error
+    with _lock:
+        _known[key] = digest
+    return digest
+
+
+def _key(status: os.stat_result) -> tuple[int, int, int, int]:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns

@@ -1,0 +1,133 @@
+"""Parsed references: what is accepted, what is refused, and how subarrays are cut."""
+
+import gzip
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from upramp.errors import ReferenceFileError
+from upramp.references import Subarray, check_reference, load_reference
+
+
+def _write(path, **arrays):
+    hdus = [fits.PrimaryHDU()]
+    hdus += [fits.ImageHDU(array, name=name) for name, array in arrays.items()]
+    fits.HDUList(hdus).writeto(path)
+    return path
+
+
+@pytest.fixture
+def gain(tmp_path):
+    return _write(tmp_path / "gain.fits", SCI=np.arange(4096 * 4, dtype=">f8").reshape(64, 256))
+
+
+def test_floats_become_native_float32_and_are_read_only(gain):
+    reference = load_reference(gain, "GAIN")
+    sci = reference.arrays["SCI"]
+    assert sci.dtype == np.dtype("float32")
+    assert sci.dtype.isnative
+    assert sci[1, 2] == 258
+    assert reference.nbytes == sci.nbytes
+    with pytest.raises(ValueError, match="read-only"):
+        sci[0, 0] = 1
+
+
+def test_unsigned_and_tables_keep_their_values(tmp_path):
+    dq = np.array([[0, 2**31], [7, 2**32 - 1]], np.uint32)
+    table = fits.BinTableHDU.from_columns(
+        [
+            fits.Column("BIT", "J", array=[0, 1]),
+            fits.Column("NAME", "20A", array=["DO_NOT_USE", "DEAD"]),
+        ],
+        name="DQ_DEF",
+    )
+    path = tmp_path / "mask.fits"
+    fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(dq, name="DQ"), table]).writeto(path)
+    reference = load_reference(path, "mask")
+    assert reference.arrays["DQ"].dtype == np.dtype("uint32")
+    np.testing.assert_array_equal(reference.arrays["DQ"], dq)
+    assert list(reference.tables["DQ_DEF"]["NAME"]) == ["DO_NOT_USE", "DEAD"]
+    check_reference(path, "mask")
+
+
+def test_full_frame_serves_a_subarray_as_a_view(gain):
+    reference = load_reference(gain, "gain")
+    part = reference.cut("SCI", Subarray(xstart=11, ystart=3, xsize=5, ysize=4))
+    assert np.shares_memory(part, reference.arrays["SCI"])
+    np.testing.assert_array_equal(part, reference.arrays["SCI"][2:6, 10:15])
+
+
+def test_subarray_reference_serves_a_smaller_one(tmp_path):
+    path = tmp_path / "sub.fits"
+    hdus = fits.HDUList(
+        [fits.PrimaryHDU(), fits.ImageHDU(np.arange(12.0).reshape(3, 4), name="SCI")]
+    )
+    hdus[0].header.update(SUBSTRT1=101, SUBSTRT2=201, SUBSIZE1=4, SUBSIZE2=3)
+    hdus.writeto(path)
+    reference = load_reference(path, "gain")
+    assert reference.cut("SCI", Subarray(102, 202, 2, 1)).tolist() == [[5.0, 6.0]]
+    for outside in (Subarray(100, 201, 2, 2), Subarray(103, 201, 3, 1), Subarray(101, 203, 1, 2)):
+        with pytest.raises(ReferenceFileError, match="do not cover"):
+            reference.cut("SCI", outside)
+    with pytest.raises(ReferenceFileError, match="no array DQ"):
+        reference.cut("DQ", Subarray(101, 201, 1, 1))
+
+
+BAD = {
+    "missing": (lambda p: p.unlink(), "missing"),
+    "empty": (lambda p: p.write_bytes(b""), "cannot be read"),
+    "text": (lambda p: p.write_text("not a FITS file at all" * 500), "cannot be read"),
+    "cut in the data": (lambda p: p.write_bytes(p.read_bytes()[:20000]), "cut short"),
+    "cut in a header": (lambda p: p.write_bytes(p.read_bytes()[:4000]), ""),
+    "cut after the primary": (lambda p: p.write_bytes(p.read_bytes()[:2880]), "no array SCI"),
+    "cut gzip": (lambda p: p.write_bytes(gzip.compress(p.read_bytes())[:900]), ""),
+    "all NaN": (lambda p: _again(p, np.full((4, 4), np.nan)), "nothing but NaN"),
+    "wrong shape": (lambda p: _again(p, np.ones((2, 4, 4))), "3 dimensions instead of 2"),
+    "empty array": (lambda p: _again(p, np.ones((0, 4))), "empty"),
+}
+
+
+def _again(path, array):
+    path.unlink()
+    _write(path, SCI=array)
+
+
+@pytest.mark.parametrize("reader", [load_reference, check_reference])
+@pytest.mark.parametrize(("spoil", "words"), BAD.values(), ids=BAD)
+def test_refused_in_one_sentence(gain, reader, spoil, words):
+    spoil(gain)
+    with pytest.raises(ReferenceFileError) as caught:
+        reader(gain, "gain")
+    assert str(caught.value).startswith(f"{gain}: ")
+    assert words in str(caught.value)
+    assert "override_gain" in str(caught.value)
+
+
+def test_whole_gzip_is_read(gain):
+    gain.write_bytes(gzip.compress(gain.read_bytes()))
+    assert load_reference(gain, "gain").arrays["SCI"][0, 3] == 3
+
+
+@pytest.mark.parametrize("content", [b"", b"#ASDF 1.0.0\n%YAML 1.1\n--- {a: [\n...\n", b"junk"])
+def test_damaged_asdf_is_refused(tmp_path, content):
+    path = tmp_path / "pars.asdf"
+    path.write_bytes(content)
+    with pytest.raises(ReferenceFileError, match="pars-jumpstep"):
+        check_reference(path, "pars-jumpstep")
+
+
+def test_check_reads_little_of_a_large_reference(tmp_path):
+    import tracemalloc
+
+    path = tmp_path / "dark.fits"
+    _write(
+        path,
+        SCI=np.ones((20, 512, 512), np.float32),
+        DQ=np.zeros((512, 512), np.uint8),
+    )
+    tracemalloc.start()
+    check_reference(path, "dark")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 << 20  # the data are 20 MiB
