@@ -1,0 +1,209 @@
+"""What an exposure must hold to be calibrated.
+
+The official pipeline takes some of these for granted: without DETECTOR,
+NFRAMES or TGROUP it fails minutes later with a message about something else,
+and without EXP_TYPE, or with an NGROUPS that is not the data's, it calibrates
+wrongly and says nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from upramp.errors import InputError, UsageError
+
+from .instruments import DETECTORS
+
+if TYPE_CHECKING:
+    from .exposure import Exposure
+
+__all__ = ["check_calibratable"]
+
+_ALWAYS: Final = ("INSTRUME", "DETECTOR", "EXP_TYPE", "DATE-OBS", "TIME-OBS")
+_POSITION: Final = ("SUBARRAY", "SUBSTRT1", "SUBSTRT2", "SUBSIZE1", "SUBSIZE2")
+_AXES: Final = ("FASTAXIS", "SLOWAXIS")
+_TIMING: Final = ("READPATT", "NINTS", "NGROUPS", "NFRAMES", "GROUPGAP", "TFRAME", "TGROUP")
+_POINTING: Final = ("RA_REF", "DEC_REF", "ROLL_REF", "V2_REF", "V3_REF", "V3I_YANG", "VPARITY")
+
+_NEEDED: Final = {
+    "uncal": _ALWAYS + _POSITION + _AXES + _TIMING,
+    "ramp": _ALWAYS + _POSITION + _AXES + _TIMING,
+    "guider-uncal": (*_ALWAYS, *_POSITION, "READPATT", "NINTS", "NGROUPS", "TGROUP"),
+    "rate": _ALWAYS + _POSITION + _POINTING,
+    "rateints": _ALWAYS + _POSITION + _POINTING,
+}
+_TAKES: Final = {
+    1: ("uncal", "ramp", "guider-uncal"),
+    2: ("rate", "rateints"),
+    3: ("cal", "calints", "crf", "crfints"),
+}
+_UNDEFINED: Final = frozenset({"UNDEFINED", "UNKNOWN", "N/A", "ANY"})
+_POSITIVE: Final = ("NINTS", "NGROUPS", "NFRAMES", "TFRAME", "TGROUP", "SUBSTRT1", "SUBSTRT2")
+_REPAIR: Final = "fetch the product again, or put the keyword right"
+
+
+def check_calibratable(exposure: Exposure, stage: int) -> None:
+    """Refuse what a stage would choke on or silently miscalibrate.
+
+    Parameters
+    ----------
+    exposure
+        The product.
+    stage
+        1, 2 or 3.
+
+    Raises
+    ------
+    InputError
+        If the product does not serve.
+    UsageError
+        If there is no such stage.
+    """
+    if stage not in _TAKES:
+        raise UsageError(f"stage {stage}", "there is no such stage", "choose 1, 2 or 3")
+    if exposure.kind not in _TAKES[stage]:
+        wanted = ", ".join(_TAKES[stage])
+        raise InputError(
+            exposure.path,
+            f"it is a {exposure.kind} product, which stage {stage} does not take",
+            f"give one of {wanted}",
+        )
+    if exposure.header.text("DATAMODL") and not exposure.has_asdf:
+        raise InputError(
+            exposure.path,
+            "it was written by the mission's software but its ASDF extension, the last one, is"
+            " missing, so the file was cut short",
+            "download or copy it again",
+        )
+    _require_keywords(exposure)
+    _require_known_detector(exposure)
+    if exposure.is_ramp:
+        _require_unsigned_or_float(exposure)
+        _require_counts(exposure)
+        _require_subarray(exposure)
+        _require_companions(exposure)
+        _require_read_out(exposure)
+
+
+def _require_keywords(exposure: Exposure) -> None:
+    header = exposure.header
+    needed = _NEEDED.get(exposure.kind, _ALWAYS)
+    missing = [name for name in needed if header.get(name) is None]
+    if missing:
+        names = ", ".join(missing)
+        raise InputError(exposure.path, f"it lacks the keyword {names}", _REPAIR)
+    for name in ("INSTRUME", "DETECTOR", "EXP_TYPE"):
+        if header.text(name) in _UNDEFINED:
+            raise InputError(exposure.path, f"its {name} is {header.text(name)}", _REPAIR)
+    for name in _POSITIVE:
+        value = header.number(name) if name in needed else None
+        if value is not None and not 0 < value < float("inf"):
+            raise InputError(exposure.path, f"its {name} is {value:g}, not above 0", _REPAIR)
+
+
+def _require_known_detector(exposure: Exposure) -> None:
+    instrument, detector = exposure.instrument or "", exposure.detector or ""
+    if instrument not in DETECTORS:
+        known = ", ".join(DETECTORS)
+        raise InputError(
+            exposure.path, f"its instrument {instrument} is unknown", f"JWST has {known}"
+        )
+    if detector not in DETECTORS[instrument] and (exposure.is_ramp or detector != "MULTIPLE"):
+        known = ", ".join(DETECTORS[instrument])
+        raise InputError(
+            exposure.path,
+            f"its detector {detector} does not belong to {instrument}",
+            f"{instrument} has {known}",
+        )
+
+
+def _require_unsigned_or_float(exposure: Exposure) -> None:
+    science = exposure.hdu("SCI")
+    if science.is_unsigned and science.dtype.itemsize == 2:
+        return
+    if science.dtype.kind == "f" and science.is_plain:
+        return
+    raise InputError(
+        exposure.path,
+        f"its SCI holds {science.dtype.itemsize * 8}-bit numbers with BZERO {science.bzero:g},"
+        " neither unsigned 16-bit counts nor floating point",
+        "fetch the product again",
+    )
+
+
+def _require_counts(exposure: Exposure) -> None:
+    integrations, groups = exposure.shape[:2]
+    header = exposure.header
+    if header.whole("NGROUPS") != groups:
+        raise InputError(
+            exposure.path,
+            f"its NGROUPS is {header.whole('NGROUPS')} but its data have {groups} groups",
+            "fetch the product again",
+        )
+    whole = header.whole("NINTS") or 0
+    first, last = header.whole("INTSTART"), header.whole("INTEND")
+    if first is None or last is None:
+        expected, told_by = whole, "NINTS"
+    else:
+        # A segment of a long exposure: NINTS counts all segments together.
+        expected, told_by = last - first + 1, "INTSTART to INTEND"
+        if not 1 <= first <= last <= whole:
+            raise InputError(
+                exposure.path,
+                f"its integrations {first} to {last} are not among the {whole} of NINTS",
+                "fetch the product again",
+            )
+    if expected != integrations:
+        raise InputError(
+            exposure.path,
+            f"its {told_by} is {expected} integrations but its data have {integrations}",
+            "fetch the product again",
+        )
+
+
+def _require_subarray(exposure: Exposure) -> None:
+    subarray, (rows, columns) = exposure.subarray, exposure.shape[2:]
+    if exposure.kind == "guider-uncal":
+        return  # the guide function stacks strips and stores windows of other sizes
+    irs2 = "IRS2" in (exposure.readpatt or "")
+    if irs2 or exposure.header.whole("NSTRIPES") or "STRIPE" in (subarray.name or ""):
+        return  # reference samples are interleaved, so the data are larger
+    if (subarray.xsize, subarray.ysize) != (columns, rows):
+        raise InputError(
+            exposure.path,
+            f"its SUBSIZE1 and SUBSIZE2 are {subarray.xsize} and {subarray.ysize} but its data"
+            f" have {columns} columns and {rows} rows",
+            "fetch the product again",
+        )
+
+
+def _require_companions(exposure: Exposure) -> None:
+    nints, ngroups, ny, nx = exposure.shape
+    wanted = {
+        "GROUPDQ": (nints, ngroups, ny, nx),
+        "PIXELDQ": (ny, nx),
+        "ZEROFRAME": (nints, ny, nx),
+    }
+    for name, shape in wanted.items():
+        if name in exposure.arrays and exposure.hdu(name).shape != shape:
+            raise InputError(
+                exposure.path,
+                f"its {name} is {exposure.hdu(name).shape} where SCI calls for {shape}",
+                "fetch the product again",
+            )
+
+
+def _require_read_out(exposure: Exposure) -> None:
+    header = exposure.header
+    nframes, gap = exposure.nframes, exposure.groupgap
+    if nframes is not None and gap is not None and gap < 0:
+        raise InputError(exposure.path, f"its GROUPGAP is {gap}, not 0 or more", _REPAIR)
+    axes = {abs(header.whole(name) or 0) for name in _AXES if header.get(name) is not None}
+    if axes and axes != {1, 2}:
+        raise InputError(exposure.path, "its FASTAXIS and SLOWAXIS are impossible", _REPAIR)
+    if header.get("ZEROFRAM") is True and "ZEROFRAME" not in exposure.arrays:
+        raise InputError(
+            exposure.path,
+            "its ZEROFRAM says that there is a ZEROFRAME array, which is missing",
+            "fetch the product again",
+        )
