@@ -1,0 +1,276 @@
+"""Calibrating an exposure, as a user asks for it."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from upramp.atomic import publish, staging_directory
+from upramp.errors import OutputError, UsageError
+from upramp.progress import Silent
+
+from .overrides import require_folder_for_files
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from upramp.exposure import Exposure
+    from upramp.progress import Progress
+
+__all__ = ["ENGINES", "Result", "calibrate", "product_root"]
+
+ENGINES: Final = ("upramp", "stsci")
+_SUFFIX: Final = re.compile(r"_(uncal|ramp|rate|rateints|dark|cal)\Z")
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What a calibration gave.
+
+    Parameters
+    ----------
+    models
+        Official data models by the suffix of their product: ``rate``,
+        ``rateints``, ``ramp``, ``dark``, ``cal``.
+    provenance
+        Engine, versions, context, references, parameters, steps and input; the
+        same record that each product carries.
+    products
+        The files that were written, none without an output folder.
+    log_file
+        The official packages' log, or None where nothing was to be written.
+    """
+
+    models: Mapping[str, Any]
+    provenance: Mapping[str, Any]
+    products: tuple[Path, ...]
+    log_file: Path | None
+
+    @property
+    def rate(self) -> Any:
+        """The slope image, (ny, nx) in DN/s, or None if the pipeline makes none."""
+        return self.models.get("rate")
+
+    @property
+    def rateints(self) -> Any:
+        """The slope images by integration, (nints, ny, nx) in DN/s, or None."""
+        return self.models.get("rateints")
+
+    @property
+    def ramp(self) -> Any:
+        """The corrected ramp, (nints, ngroups, ny, nx) in DN, or None if not asked for."""
+        return self.models.get("ramp", self.models.get("dark"))
+
+
+def calibrate(
+    exposure: Exposure | str | os.PathLike[str],
+    stage: int = 1,
+    engine: str = "upramp",
+    *,
+    overrides: Mapping[str, Any] | None = None,
+    output_dir: str | os.PathLike[str] | None = None,
+    save_ramp: bool = False,
+    mask: str | os.PathLike[str] | None = None,
+    threads: int | None = None,
+    progress: Progress | None = None,
+    log_file: str | os.PathLike[str] | None = None,
+) -> Result:
+    """Calibrate an exposure.
+
+    Parameters
+    ----------
+    exposure
+        An exposure, or the path of its file.
+    stage
+        1: from ramps to slopes.
+    engine
+        ``stsci``: the official pipeline, unchanged, in this process.
+    overrides
+        Values by ``step.parameter``, in the official pipeline's own names,
+        on top of its defaults and of CRDS's parameter references.
+    output_dir
+        Where products are to appear, made if need be; None writes none.
+    save_ramp
+        Make the corrected ramp a product too.
+    mask
+        A mask of groups to leave out.
+    threads
+        How many threads the engine ``upramp`` may use.
+    progress
+        What is told how far the work is.
+    log_file
+        Where the official log goes; by default beside the products, or, with
+        no ``output_dir``, a temporary file that is left only after a failure.
+
+    Returns
+    -------
+    Result
+        Data models that the official stage 2 takes, and what was written.
+
+    Raises
+    ------
+    UsageError
+        If an argument is not one that can be served.
+    InputError
+        If the exposure cannot be read or calibrated.
+    ReferenceFileError
+        If a reference is missing or damaged.
+    CalibrationError
+        If the work fails, or no product can be made.
+    OutputError
+        If products cannot be written.
+    """
+    from upramp.exposure import open_exposure
+
+    overrides = dict(overrides or {})
+    _require_served(stage, engine, mask, threads)
+    if output_dir is None:
+        require_folder_for_files(overrides)
+    if isinstance(exposure, (str, os.PathLike)):
+        exposure = open_exposure(exposure)
+    exposure.require_calibratable(stage)
+    return _official(
+        exposure,
+        overrides,
+        output_dir=None if output_dir is None else _made(Path(output_dir)),
+        save_ramp=save_ramp,
+        progress=progress or Silent(),
+        log_file=None if log_file is None else Path(log_file),
+    )
+
+
+def product_root(path: str | os.PathLike[str]) -> str:
+    """Give the part of a file's name that its products share.
+
+    Parameters
+    ----------
+    path
+        An exposure's file: ``jw..._nrcalong_uncal.fits``.
+
+    Returns
+    -------
+    str
+        ``jw..._nrcalong``.
+    """
+    return _SUFFIX.sub("", _stem(path))
+
+
+def _stem(path: str | os.PathLike[str]) -> str:
+    name = Path(path).name
+    for ending in (".gz", ".fits"):
+        if name.lower().endswith(ending):
+            name = name[: -len(ending)]
+    return name
+
+
+def _require_served(stage: int, engine: str, mask: object, threads: int | None) -> None:
+    if engine not in ENGINES:
+        raise UsageError(engine, "there is no such engine", f"choose {' or '.join(ENGINES)}")
+    if stage not in {1, 2, 3}:
+        raise UsageError(f"stage {stage}", "there is no such stage", "choose 1")
+    if stage != 1:
+        raise UsageError(
+            f"stage {stage}",
+            "calibration beyond stage 1 is still to come",
+            "use strun calwebb_image2 or calwebb_spec2 on the rate product until then",
+        )
+    if engine == "upramp":
+        raise UsageError(
+            "engine upramp", "this engine is still to come", "engine stsci is here: choose that"
+        )
+    if mask is not None:
+        raise UsageError("mask", "masks are still to come, with the engine upramp", "leave it out")
+    if threads is not None:
+        raise UsageError(
+            "threads",
+            "the official engine's results depend on its number of processes, so it is left alone",
+            "leave it out, or set jump.maximum_cores yourself",
+        )
+
+
+def _made(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            folder, f"the folder cannot be made ({error.strerror})", "choose another output folder"
+        ) from error
+    return folder
+
+
+def _official(
+    exposure: Exposure,
+    overrides: Mapping[str, Any],
+    *,
+    output_dir: Path | None,
+    save_ramp: bool,
+    progress: Progress,
+    log_file: Path | None,
+) -> Result:
+    from upramp.exposure import to_datamodel
+
+    from .official import OfficialRun, pipeline_for
+
+    path = Path(exposure.path)
+    root = product_root(path)
+    if output_dir is not None and save_ramp:
+        _require_not_input(output_dir / f"{root}_ramp.fits", path)
+    with _log_path(output_dir, root, log_file) as log, _staging(output_dir) as folder:
+        run = OfficialRun(
+            exposure=exposure,
+            overrides=overrides,
+            folder=folder,
+            save=output_dir is not None,
+            save_ramp=save_ramp,
+            progress=progress,
+            log_file=log,
+            pipeline=pipeline_for(str(exposure.exp_type)),
+        )
+        model = to_datamodel(exposure)
+        # Products are named after the file, whatever its header says.
+        model.meta.filename = f"{_stem(path)}.fits"
+        outcome = run.run(model)
+        products: list[Path] = []
+        if output_dir is not None:
+            made = sorted(file for file in folder.iterdir() if file.is_file())
+            for file in made:
+                _require_not_input(output_dir / file.name, path)
+            products = publish(made, output_dir)
+    kept = log if output_dir is not None or log_file is not None else None
+    return Result(outcome.models, outcome.provenance, tuple(products), kept)
+
+
+def _require_not_input(product: Path, source: Path) -> None:
+    if product.exists() and product.samefile(source):
+        raise OutputError(
+            product, "this product would replace its own input", "choose another output folder"
+        )
+
+
+@contextmanager
+def _staging(output_dir: Path | None) -> Iterator[Path]:
+    if output_dir is not None:
+        with staging_directory(output_dir) as folder:
+            yield folder
+        return
+    with tempfile.TemporaryDirectory(prefix="upramp-") as folder:
+        yield Path(folder)
+
+
+@contextmanager
+def _log_path(output_dir: Path | None, root: str, chosen: Path | None) -> Iterator[Path]:
+    if chosen is not None:
+        yield chosen
+    elif output_dir is not None:
+        yield output_dir / f"{root}_calibrate.log"
+    else:
+        handle, name = tempfile.mkstemp(prefix=f"{root}-", suffix="_calibrate.log")
+        os.close(handle)
+        file = Path(name)
+        yield file
+        file.unlink(missing_ok=True)  # after success alone: an error's sentence names it

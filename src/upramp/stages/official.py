@@ -1,0 +1,319 @@
+"""The official pipelines, in this process: configured as `Pipeline.call` does, watched, logged.
+
+Nothing of what they compute is touched. Around them: references are checked
+before the work starts, each step is told to the progress bar, products carry
+their provenance, and whatever fails becomes one sentence.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from upramp.errors import CalibrationError, OutputError, ReferenceFileError, UprampError
+
+from . import provenance
+from .official_log import official_log
+from .overrides import to_pipeline_keywords
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from upramp.progress import Progress
+    from upramp.references import ResolvedReferences
+
+__all__ = ["GUIDER_TYPES", "OfficialRun", "Outcome", "pipeline_for"]
+
+GUIDER_TYPES: Final = frozenset(
+    {"FGS_ID-IMAGE", "FGS_ID-STACK", "FGS_ACQ1", "FGS_ACQ2", "FGS_TRACK", "FGS_FINEGUIDE"}
+)
+"""Exposure types of the guide star function, which have a pipeline of their own."""
+
+_WEIGHTS: Final = {"jump": 8.0, "ramp_fit": 4.0, "clean_flicker_noise": 8.0}
+"""How long a step takes against the others, about, so that the bar moves evenly."""
+
+_only_one = threading.Lock()
+"""The official packages configure logging and CRDS for the whole process."""
+
+
+def pipeline_for(exp_type: str) -> Any:
+    """Choose the stage 1 pipeline for a type of exposure.
+
+    Parameters
+    ----------
+    exp_type
+        The keyword ``EXP_TYPE``.
+
+    Returns
+    -------
+    type
+        ``Detector1Pipeline``, ``DarkPipeline`` or ``GuiderPipeline`` of `jwst`.
+    """
+    from jwst import pipeline
+
+    if exp_type in GUIDER_TYPES:
+        return pipeline.GuiderPipeline
+    if "_DARK" in exp_type:
+        return pipeline.DarkPipeline
+    return pipeline.Detector1Pipeline
+
+
+@dataclass
+class Outcome:
+    """What a run of an official pipeline gave.
+
+    Parameters
+    ----------
+    models
+        Data models by the suffix of their product.
+    provenance
+        The provenance, as the main product carries it.
+    """
+
+    models: dict[str, Any] = field(default_factory=dict)
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class OfficialRun:
+    """One exposure through one official pipeline.
+
+    Parameters
+    ----------
+    exposure
+        The `upramp.Exposure`, fit for the stage.
+    overrides
+        Values by ``step.parameter``.
+    folder
+        Where the pipeline writes its files: a staging folder.
+    save
+        Whether to write products at all.
+    save_ramp
+        Whether the corrected ramp is one of them.
+    progress
+        What is told of each step.
+    log_file
+        Where the whole log goes.
+    pipeline
+        The official pipeline class.
+    """
+
+    exposure: Any
+    overrides: Mapping[str, Any]
+    folder: Path
+    save: bool
+    save_ramp: bool
+    progress: Progress
+    log_file: Path
+    pipeline: Any
+    _step: str = "configuration"
+    _instance: Any = None
+    _record: dict[str, Any] = field(default_factory=dict)
+    _outcome: Outcome = field(default_factory=Outcome)
+
+    def run(self, model: Any) -> Outcome:
+        """Run the pipeline.
+
+        Parameters
+        ----------
+        model
+            The exposure as an official data model; the pipeline may change it.
+
+        Raises
+        ------
+        UsageError
+            If an override names no parameter, or one that does not take its value.
+        ReferenceFileError
+            If a reference is missing or damaged.
+        CalibrationError
+            If a step fails, or no product can be made.
+        OutputError
+            If there is no room for the products.
+        """
+        keywords = to_pipeline_keywords(self.pipeline, self.overrides)
+        with _only_one, official_log(self.pipeline, self.log_file) as log:
+            try:
+                self._configure(model, keywords)
+                self._run(model)
+            except UprampError:
+                log.exception("upramp: %s", self._step)
+                raise
+            except (Exception, SystemExit) as error:
+                log.exception("upramp: %s failed", self._step)
+                raise self._translated(error) from error
+            finally:
+                self.progress.finish()
+        return self._outcome
+
+    def _configure(self, model: Any, keywords: dict[str, Any]) -> None:
+        from upramp.references.bestrefs import resolve
+
+        parameters = model.get_crds_parameters()
+        label = str(self.exposure.path)
+        pars = resolve(parameters, label, _pars_types(self.pipeline))
+        _require_whole(pars)
+        config, _ = self.pipeline.build_config(model, **keywords)
+        config.pop("class", None)
+        instance = self.pipeline.from_config_section(config, name=config.get("name"))
+        self._instance = instance
+        instance.output_dir = os.fspath(self.folder)
+        instance.save_results = self.save
+        if hasattr(instance, "save_calibrated_ramp"):
+            instance.save_calibrated_ramp |= self.save_ramp
+        if instance.suffix is None and self.pipeline.__name__ == "DarkPipeline":
+            # The pipeline's own default is its class's name; products are called _dark.
+            instance.suffix = "dark"
+        given = _override_files(instance)
+        wanted = {kind for kind in instance.reference_file_types if kind not in given}
+        references = resolve(parameters, label, wanted)
+        _require_whole(references)
+        _require_files(given)
+        self._record = provenance.build(
+            engine="stsci",
+            pipeline=self.pipeline.__name__,
+            stage=1,
+            context=references.context,
+            references={**pars.to_dict(), **references.to_dict(), **_named(given)},
+            parameters=instance.get_pars(),
+            overrides=self.overrides,
+            source=provenance.input_record(self.exposure),
+        )
+
+    def _run(self, model: Any) -> None:
+        instance = self._instance
+        steps = {name: getattr(instance, name) for name in instance.step_defs}
+        weights = {name: _WEIGHTS.get(name, 1.0) for name, step in steps.items() if not step.skip}
+        self.progress.start(sum(weights.values()) or 1, "references")
+        for name, step in steps.items():
+            step.run = self._watched(name, step.run, weights)
+            step.save_model = self._recorded(step.save_model)
+        instance.save_model = self._recorded(instance.save_model, own=True)
+        result = instance.run(model)
+        if result is None:
+            raise CalibrationError(
+                self.exposure.path,
+                "the official pipeline made no product, as it does where every pixel is saturated",
+                f"look at the exposure's groups; the whole log is in {self.log_file}",
+            )
+        suffix = instance.suffix or "result"
+        self._outcome.models[suffix] = result
+        self._outcome.provenance = provenance.attach(result, self._record)
+
+    def _watched(
+        self, name: str, run: Callable[..., Any], weights: Mapping[str, float]
+    ) -> Callable[..., Any]:
+        told: set[str] = set()
+
+        def watched(*args: Any) -> Any:
+            self._step = name
+            self.progress.advance(0, name)
+            result = run(*args)
+            self._step = f"after {name}"
+            # gain_scale runs twice, for one product and for the other.
+            if name not in told:
+                told.add(name)
+                self.progress.advance(weights.get(name, 0.0))
+            return result
+
+        return watched
+
+    def _recorded(self, save: Callable[..., Any], *, own: bool = False) -> Callable[..., Any]:
+        def recorded(model: Any, suffix: str | None = None, **keywords: Any) -> Any:
+            if hasattr(model, "meta"):
+                provenance.attach(model, self._record)
+            if own and suffix is not None:
+                # Later steps change the ramp in place; the others are final.
+                kept = model.copy() if suffix == "ramp" else model
+                self._outcome.models[suffix] = kept
+            return save(model, suffix, **keywords) if self.save else None
+
+        return recorded
+
+    def _translated(self, error: BaseException) -> UprampError:
+        path, log = self.exposure.path, self.log_file
+        see = f"the whole log is in {log}"
+        for cause in _chain(error):
+            if isinstance(cause, MemoryError):
+                return CalibrationError(
+                    path,
+                    f"there is not enough memory ({self._step})",
+                    f"close other programs, or use a larger machine; {see}",
+                )
+            if isinstance(cause, OSError) and (
+                cause.errno in {errno.ENOSPC, errno.EDQUOT} or "Not enough space" in str(cause)
+            ):
+                return OutputError(
+                    self.folder.parent,
+                    "there is no room left on the disk",
+                    "free some space or write elsewhere",
+                )
+        text = next((line for line in str(error).splitlines() if line.strip()), "")
+        reason = f"{type(error).__name__}: {text.strip()}" if text else type(error).__name__
+        return CalibrationError(
+            path, f"the official pipeline failed ({self._step}): {reason}", see
+        )
+
+
+def _chain(error: BaseException | None) -> list[BaseException]:
+    found: list[BaseException] = []
+    while error is not None and error not in found:
+        found.append(error)
+        error = error.__cause__ or error.__context__
+    return found
+
+
+def _pars_types(pipeline: Any) -> list[str]:
+    from stpipe.step import get_disable_crds_steppars
+
+    if get_disable_crds_steppars():
+        return []
+    classes = [pipeline, *pipeline.step_defs.values()]
+    return [cls.get_config_reftype() for cls in classes]
+
+
+def _override_files(instance: Any) -> dict[str, Any]:
+    given = {}
+    for kind in instance.reference_file_types:
+        value = instance.get_ref_override(kind)
+        if value is not None:
+            given[kind] = value
+    return given
+
+
+def _named(given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    from upramp.references import sha256_of
+
+    named: dict[str, dict[str, Any]] = {}
+    for kind, value in given.items():
+        is_file = isinstance(value, str) and os.path.isfile(value)  # noqa: PTH113 - a name or N/A
+        named[kind] = {
+            "file": value if isinstance(value, str) else value.override_handle,
+            "sha256": sha256_of(value) if is_file else None,
+            "override": True,
+        }
+    return named
+
+
+def _require_whole(references: ResolvedReferences) -> None:
+    from upramp.references import check_reference
+
+    for kind, file in references.files().items():
+        check_reference(file, kind)
+
+
+def _require_files(given: Mapping[str, Any]) -> None:
+    from upramp.references import check_reference
+
+    for kind, value in given.items():
+        if not isinstance(value, str) or value.strip() in {"", "N/A"}:
+            continue
+        try:
+            check_reference(value, kind)
+        except ReferenceFileError as error:
+            raise ReferenceFileError(
+                value, error.problem, f"give another file as override_{kind}"
+            ) from error

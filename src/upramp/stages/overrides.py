@@ -1,0 +1,151 @@
+"""A user's parameters, `step.parameter=value`, checked against the pipeline's own."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, Any, Final
+
+from upramp.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+__all__ = ["parse_assignment", "require_folder_for_files", "to_pipeline_keywords"]
+
+_OURS: Final = frozenset(
+    {"output_file", "output_dir", "output_ext", "save_results", "input_dir", "suffix"}
+    | {"output_use_model", "output_use_index", "search_output_file", "config_file"}
+)
+"""Parameters of the pipeline itself that decide where products go, and under which name."""
+
+_INTERNAL: Final = frozenset({"name", "class", "config_file"})
+
+
+def parse_assignment(text: str) -> tuple[str, str]:
+    """Split ``step.parameter=value``.
+
+    Parameters
+    ----------
+    text
+        What a user wrote after ``--set``.
+
+    Raises
+    ------
+    UsageError
+        If there is no ``=``, or nothing before it.
+    """
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise UsageError(
+            text,
+            "this sets no parameter",
+            "write it as step.parameter=value, such as jump.rejection_threshold=5",
+        )
+    return name.strip(), value.strip()
+
+
+def require_folder_for_files(overrides: Mapping[str, Any]) -> None:
+    """Refuse parameters that ask for files where there is no folder for them.
+
+    Parameters
+    ----------
+    overrides
+        Values by ``step.parameter``.
+
+    Raises
+    ------
+    UsageError
+        For the first that would write a file.
+    """
+    for name, value in overrides.items():
+        parameter = name.rpartition(".")[2]
+        asks = parameter.startswith("save_") and str(value).lower() in {"true", "1", "yes", "on"}
+        if asks or parameter == "output_file":
+            raise UsageError(name, "it writes a file, and there is no folder", "give output_dir")
+
+
+def to_pipeline_keywords(pipeline: Any, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Give overrides in the form that the official pipeline's configuration takes.
+
+    Parameters
+    ----------
+    pipeline
+        An official pipeline class.
+    overrides
+        Values by ``step.parameter``, or by ``parameter`` for the pipeline's
+        own; texts are converted as the parameter's specification says.
+
+    Returns
+    -------
+    dict
+        Keywords for ``pipeline.build_config``.
+
+    Raises
+    ------
+    UsageError
+        If there is no such step or parameter, or it does not take the value.
+    """
+    spec = pipeline.load_spec_file()
+    keywords: dict[str, Any] = {}
+    for name, value in overrides.items():
+        step, dot, parameter = name.partition(".")
+        if not dot:
+            known = [key for key in spec if key != "steps" and key not in _OURS | _INTERNAL]
+            _require_parameter(name, name, known, spec["steps"])
+            keywords[name] = value
+            continue
+        if step not in spec["steps"]:
+            raise UsageError(
+                name,
+                f"{pipeline.__name__} has no step {step!r}",
+                _suggest(step, list(spec["steps"])),
+            )
+        known = [key for key in spec["steps"][step] if key not in _INTERNAL]
+        _require_parameter(name, parameter, known, {})
+        keywords.setdefault("steps", {}).setdefault(step, {})[parameter] = value
+    for name, value in overrides.items():
+        _require_value(pipeline, name, value)
+    return keywords
+
+
+def _require_parameter(
+    name: str, parameter: str, known: list[str], steps: Mapping[str, Any]
+) -> None:
+    if parameter in known:
+        return
+    if parameter in _OURS:
+        raise UsageError(
+            name, "names and places of products are chosen here", "use output_dir (-o) instead"
+        )
+    if parameter in steps:
+        raise UsageError(
+            name, "this is a step", f"name its parameter too: {name}.skip=true, for one"
+        )
+    whose = "the pipeline" if name == parameter else f"step {name.partition('.')[0]!r}"
+    raise UsageError(name, f"{whose} has no parameter {parameter!r}", _suggest(parameter, known))
+
+
+def _suggest(word: str, known: Iterable[str]) -> str:
+    known = list(known)
+    near = difflib.get_close_matches(word.lower(), known, n=3, cutoff=0.5)
+    if near:
+        return f"did you mean {' or '.join(near)}?"
+    return f"there are {', '.join(known)}"
+
+
+def _require_value(pipeline: Any, name: str, value: Any) -> None:
+    from stpipe import config_parser
+
+    step, dot, parameter = name.partition(".")
+    spec = pipeline.load_spec_file()
+    check = spec["steps"][step][parameter] if dot else spec[name]
+    tree = {"steps": {step: {parameter: value}}} if dot else {name: value}
+    try:
+        config_parser.config_from_dict(tree, spec)
+    except Exception as error:
+        # configobj raises several unrelated kinds for a value that does not fit.
+        reason = " ".join(str(error).split()).rpartition("': ")[2]
+        wants = " ".join(str(check).split()).partition(" #")[0]
+        raise UsageError(
+            name, f"it cannot be {value!r}: {reason}", f"it is declared as {wants}"
+        ) from error
