@@ -7,14 +7,17 @@ and everything a header says is checked before it is believed.
 from __future__ import annotations
 
 from .datamodel import to_datamodel
+from .describe import Description, describe
 from .exposure import Exposure, Subarray, open_exposure
 from .keywords import Inferred
 from .writer import write_model
 
 __all__ = [
+    "Description",
     "Exposure",
     "Inferred",
     "Subarray",
+    "describe",
     "open_exposure",
     "to_datamodel",
     "write_model",

@@ -175,7 +175,7 @@ class Exposure:
     @property
     def arrays(self) -> tuple[str, ...]:
         """Names of the arrays, as ``exposure[name]`` takes them."""
-        return tuple(hdu.label for hdu in self.hdus if hdu.is_image)
+        return tuple(hdu.label for hdu in self.hdus if hdu.is_image and hdu.name != "ASDF")
 
     @property
     def tables(self) -> tuple[str, ...]:

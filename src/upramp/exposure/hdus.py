@@ -147,9 +147,9 @@ def parse_header(source: Source, raw: bytes) -> fits.Header:
     InputError
         If it holds bytes that no header may.
     """
-    try:
-        text = raw.decode("ascii")
-    except UnicodeDecodeError:
+    text = raw.decode("latin-1")
+    if not (text.isascii() and text.isprintable()):
+        # Neither FITS nor a terminal that shows a value allows these.
         source.fail("a header holds bytes that are no text", _DOWNLOAD_AGAIN)
     return fits.Header.fromstring(text)
 

@@ -32,6 +32,9 @@ class Inferred:
     value: bool | int | float | str
     reason: str
 
+    def __str__(self) -> str:
+        return f"{self.value} ({self.reason})"
+
 
 class Keywords(Mapping[str, Any]):
     """Keywords of the primary header, then of the science array's.

@@ -8,6 +8,7 @@ wrongly and says nothing.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from upramp.errors import InputError, UsageError
@@ -37,6 +38,16 @@ _TAKES: Final = {
     2: ("rate", "rateints"),
     3: ("cal", "calints", "crf", "crfints"),
 }
+_PREFIXES: Final = {
+    "NIRCAM": "NRC_",
+    "NIRSPEC": "NRS_",
+    "NIRISS": "NIS_",
+    "MIRI": "MIR_",
+    "FGS": "FGS_",
+}
+_INTERNAL: Final = ("DARK", "LAMP", "FLAT", "LED", "AUTOWAVE", "CAL", "FOCUS")
+"""Exposure types that look at no sky have these in their names."""
+_FORMATS: Final = {"DATE-OBS": r"\d{4}-\d{2}-\d{2}", "TIME-OBS": r"\d{2}:\d{2}:\d{2}(\.\d*)?"}
 _UNDEFINED: Final = frozenset({"UNDEFINED", "UNKNOWN", "N/A", "ANY"})
 _POSITIVE: Final = ("NINTS", "NGROUPS", "NFRAMES", "TFRAME", "TGROUP", "SUBSTRT1", "SUBSTRT2")
 _REPAIR: Final = "fetch the product again, or put the keyword right"
@@ -88,6 +99,10 @@ def check_calibratable(exposure: Exposure, stage: int) -> None:
 def _require_keywords(exposure: Exposure) -> None:
     header = exposure.header
     needed = _NEEDED.get(exposure.kind, _ALWAYS)
+    if any(word in (exposure.exp_type or "") for word in _INTERNAL):
+        needed = tuple(name for name in needed if name not in _POINTING)
+    if exposure.is_ramp and "IRS2" in (exposure.readpatt or ""):
+        needed += ("NRS_NORM", "NRS_REF")
     missing = [name for name in needed if header.get(name) is None]
     if missing:
         names = ", ".join(missing)
@@ -99,6 +114,11 @@ def _require_keywords(exposure: Exposure) -> None:
         value = header.number(name) if name in needed else None
         if value is not None and not 0 < value < float("inf"):
             raise InputError(exposure.path, f"its {name} is {value:g}, not above 0", _REPAIR)
+
+    for name, pattern in _FORMATS.items():
+        if not re.fullmatch(pattern, header.text(name) or ""):
+            problem = f"its {name} is {header.text(name)}, which is none"
+            raise InputError(exposure.path, problem, _REPAIR)
 
 
 def _require_known_detector(exposure: Exposure) -> None:
@@ -114,6 +134,12 @@ def _require_known_detector(exposure: Exposure) -> None:
             exposure.path,
             f"its detector {detector} does not belong to {instrument}",
             f"{instrument} has {known}",
+        )
+    if not (exposure.exp_type or "").startswith(_PREFIXES[instrument]):
+        raise InputError(
+            exposure.path,
+            f"its EXP_TYPE {exposure.exp_type} does not belong to {instrument}",
+            _REPAIR,
         )
 
 
