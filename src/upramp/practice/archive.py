@@ -1,0 +1,201 @@
+"""Makes a practice archive: exposures, references and truth, in two processes or more."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .. import __version__
+from ..atomic import write_text
+from ..errors import OutputError, UsageError
+from ..progress import Progress, Silent
+from . import crds_context
+from .programs import PROGRAMS, Program
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["DEFAULT_SEED", "environment", "list_programs", "make_archive"]
+
+DEFAULT_SEED = 20220712
+_MANIFEST = "practice.json"
+
+
+def list_programs() -> list[Program]:
+    """Give every program that `make_archive` knows, in its order."""
+    return list(PROGRAMS.values())
+
+
+def environment(directory: str | os.PathLike[str]) -> dict[str, str]:
+    """Give the environment variables that lead CRDS to a practice archive.
+
+    Parameters
+    ----------
+    directory
+        The archive's folder.
+
+    Returns
+    -------
+    dict
+        An empty value means that the variable must not be set.
+    """
+    return {
+        "CRDS_PATH": str(Path(directory).resolve() / "crds"),
+        "CRDS_CONTEXT": crds_context.CODE_DEFAULTS,
+        "CRDS_SERVER_URL": "",
+    }
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A practice archive on disk."""
+
+    directory: Path
+    programs: tuple[str, ...]
+    seed: int
+    made: tuple[Path, ...]
+    """The exposures that this call made; those that were there are not made again."""
+
+
+def make_archive(
+    directory: str | os.PathLike[str],
+    programs: Iterable[str] | None = None,
+    *,
+    full_frame: bool = False,
+    seed: int | None = None,
+    progress: Progress | None = None,
+    processes: int | None = None,
+) -> Archive:
+    """Make practice exposures with their references and truth.
+
+    What is there already is kept, so that a call that was interrupted can be
+    repeated and programs can be added later.
+
+    Parameters
+    ----------
+    directory
+        Where; it is made if need be.
+    programs
+        Names of programs; all but the full-frame ones if not given.
+    full_frame
+        Make the full-frame programs as well.
+    seed
+        Chooses the sky, the detectors and the noise. The same gives the same
+        bytes. If not given, the archive's own or `DEFAULT_SEED`.
+    progress
+        Is told how far it is.
+    processes
+        How many work side by side; as many as there are processors if not given.
+
+    Returns
+    -------
+    Archive
+        What is there now.
+
+    Raises
+    ------
+    UsageError
+        If a program is unknown, or the archive was made with another seed.
+    OutputError
+        If the folder cannot be written.
+    """
+    folder = Path(directory)
+    wanted = _chosen(programs, full_frame=full_frame)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(folder, "it cannot be made a folder", "choose another place") from error
+    before, made_with = _read_manifest(folder)
+    if seed is None:
+        seed = DEFAULT_SEED if made_with is None else made_with
+    if made_with is not None and made_with != seed:
+        raise UsageError(
+            folder,
+            f"it holds a practice archive made with seed {made_with}, not {seed}",
+            "leave --seed out, or choose another folder",
+        )
+    names = tuple(name for name in PROGRAMS if name in {*wanted, *before})
+    # Said first: an interrupted call leaves an archive that the next one completes.
+    _write_manifest(folder, names, seed)
+    made = _run(folder, names, seed, progress or Silent(), processes or os.cpu_count() or 1)
+    return Archive(folder, names, seed, made)
+
+
+def _chosen(programs: Iterable[str] | None, *, full_frame: bool) -> list[str]:
+    if programs is None or not (chosen := list(programs)):
+        return [p.name for p in PROGRAMS.values() if full_frame or not p.full_frame]
+    for name in chosen:
+        if name not in PROGRAMS:
+            raise UsageError(
+                name, "there is no such program", f"choose from {', '.join(PROGRAMS)}"
+            )
+    if full_frame:
+        chosen += [p.name for p in PROGRAMS.values() if p.full_frame]
+    return chosen
+
+
+def _read_manifest(folder: Path) -> tuple[list[str], int | None]:
+    path = folder / _MANIFEST
+    if not path.exists():
+        return [], None
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        names, seed = [n for n in content["programs"] if n in PROGRAMS], int(content["seed"])
+        version = content["version"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(
+            path, "it does not describe a practice archive", "remove it or choose another folder"
+        ) from error
+    if version != __version__:
+        raise UsageError(
+            folder,
+            f"it holds a practice archive made by upramp {version}, this is {__version__}",
+            "choose another folder",
+        )
+    return names, seed
+
+
+def _write_manifest(folder: Path, names: tuple[str, ...], seed: int) -> None:
+    content = {"programs": list(names), "seed": seed, "version": __version__}
+    write_text(folder / _MANIFEST, json.dumps(content, indent=2) + "\n")
+
+
+def _run(
+    folder: Path, names: tuple[str, ...], seed: int, progress: Progress, processes: int
+) -> tuple[Path, ...]:
+    # Here, so that the list of programs is at hand without NumPy.
+    from . import tasks
+    from .sky import make_sky
+    from .truth import write_catalogues
+
+    plans = [plan for name in names for plan in PROGRAMS[name].exposures]
+    jobs = tasks.missing(folder, plans, seed)
+    progress.start(sum(job.cost for job in jobs) + 1, "references and exposures")
+    made = []
+    if jobs:
+        # Forking a process that has threads can hang it; spawned ones start clean.
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(
+            max_workers=min(processes, len(jobs)), mp_context=context, initializer=tasks.prepare_worker
+        ) as pool:
+            waiting = {pool.submit(tasks.work, job): job for job in jobs}
+            try:
+                while waiting:
+                    done, _ = wait(waiting, return_when=FIRST_COMPLETED)
+                    for future in done:
+                        job = waiting.pop(future)
+                        made += [path for path in future.result() if path.parent.name == "uncal"]
+                        progress.advance(job.cost, job.label)
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
+    write_catalogues(folder / "truth", make_sky(seed))
+    crds_context.write_context(folder / "crds", tasks.entries(plans))
+    progress.advance(1)
+    progress.finish()
+    return tuple(sorted(made))

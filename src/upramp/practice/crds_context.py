@@ -1,0 +1,167 @@
+"""The CRDS cache of the practice archive: rules that lead each exposure to its references.
+
+The layout is the one that the ``crds`` package reads with no server. Two
+contexts are written: `CODE_DEFAULTS`, in which every step has the official
+code's own parameters, and `FLIGHT_LIKE`, in which ``pars-*`` references turn
+on what is usually on in flight (snowballs, showers, flags after jumps,
+charge migration) and linearity works read by read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import pprint
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from ..atomic import write_text
+
+__all__ = ["ANY", "CODE_DEFAULTS", "FLIGHT_LIKE", "Entry", "write_context"]
+
+CODE_DEFAULTS: Final = "jwst_0001.pmap"
+FLIGHT_LIKE: Final = "jwst_0002.pmap"
+ANY: Final = "*"
+"""Matches every value of a keyword."""
+
+_SELECTED_BY: Final = (
+    "META.INSTRUMENT.DETECTOR",
+    "META.SUBARRAY.NAME",
+    "META.EXPOSURE.READPATT",
+)
+_USE_AFTER: Final = "1900-01-01 00:00:00"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A reference file and the exposures it is for."""
+
+    instrument: str
+    reftype: str
+    detector: str
+    subarrays: tuple[str, ...]
+    """Names of subarrays, or `ANY` alone."""
+    patterns: tuple[str, ...]
+    """Read patterns, or `ANY` alone."""
+    file: str
+    flight_like: bool = False
+    """Whether it is for the flight-like context only, in place of the other's."""
+
+
+def write_context(crds: Path, entries: list[Entry]) -> None:
+    """Write rules and server information for a set of references.
+
+    Parameters
+    ----------
+    crds
+        The cache's folder (``CRDS_PATH``).
+    entries
+        Every reference in it.
+    """
+    mappings = crds / "mappings" / "jwst"
+    config = crds / "config" / "jwst"
+    for folder in (mappings, config):
+        folder.mkdir(parents=True, exist_ok=True)
+    types = _all_reference_types()
+    instruments = ("FGS", "MIRI", "NIRCAM", "NIRISS", "NIRSPEC")
+    for number, context in enumerate((CODE_DEFAULTS, FLIGHT_LIKE), start=1):
+        selected = _in_context(entries, flight_like=context == FLIGHT_LIKE)
+        imaps = {}
+        for instrument in instruments:
+            rules: dict[str, str] = {name.upper(): "N/A" for name in types}
+            for reftype in sorted({e.reftype for e in selected if e.instrument == instrument}):
+                own = [e for e in selected if (e.instrument, e.reftype) == (instrument, reftype)]
+                name = f"jwst_{instrument.lower()}_{reftype}_{number:04d}.rmap"
+                _write_rmap(mappings / name, instrument, reftype, own)
+                rules[reftype.upper()] = name
+            imaps[instrument] = f"jwst_{instrument.lower()}_{number:04d}.imap"
+            _write_mapping(
+                mappings / imaps[instrument],
+                {"mapping": "INSTRUMENT", "instrument": instrument, "parkey": ("REFTYPE",)},
+                pprint.pformat(rules, width=100),
+            )
+        _write_mapping(
+            mappings / context,
+            {"mapping": "PIPELINE", "parkey": ("META.INSTRUMENT.NAME",)},
+            pprint.pformat(imaps, width=100),
+        )
+    server = {
+        "observatory": "jwst",
+        "operational_context": CODE_DEFAULTS,
+        "last_synced": "2026-01-01 00:00:00",
+        "bad_files_list": [],
+    }
+    write_text(config / "server_config", pprint.pformat(server) + "\n")
+    write_text(config / "ref_cache_subdir_mode", "instrument\n")
+
+
+def _in_context(entries: list[Entry], *, flight_like: bool) -> list[Entry]:
+    if not flight_like:
+        return [entry for entry in entries if not entry.flight_like]
+    replaced = {
+        (e.instrument, e.reftype, e.detector, e.subarrays, e.patterns)
+        for e in entries
+        if e.flight_like
+    }
+    return [
+        e
+        for e in entries
+        if e.flight_like
+        or (e.instrument, e.reftype, e.detector, e.subarrays, e.patterns) not in replaced
+    ]
+
+
+def _write_rmap(path: Path, instrument: str, reftype: str, entries: list[Entry]) -> None:
+    rows = []
+    for entry in sorted(entries, key=lambda e: (e.detector, e.subarrays, e.patterns)):
+        key = (entry.detector, "|".join(entry.subarrays), "|".join(entry.patterns))
+        rows.append(f"    {key!r} : UseAfter({{\n        '{_USE_AFTER}' : '{entry.file}',\n    }}),\n")
+    suffix = ".asdf" if entries[0].file.endswith(".asdf") else ".fits"
+    header = {
+        "classes": ("Match", "UseAfter"),
+        "file_ext": suffix,
+        "filekind": reftype.upper(),
+        "filetype": reftype.upper(),
+        "instrument": instrument,
+        "mapping": "REFERENCE",
+        "parkey": (_SELECTED_BY, ("META.OBSERVATION.DATE", "META.OBSERVATION.TIME")),
+        "suffix": reftype,
+        "text_descr": f"Simulated {reftype}",
+    }
+    _write_mapping(path, header, "Match({\n" + "".join(rows) + "})")
+
+
+def _write_mapping(path: Path, header: dict[str, object], selector: str) -> None:
+    header = {
+        **header,
+        "derived_from": "practice archive",
+        "name": path.name,
+        "observatory": "JWST",
+        "description": "Simulated by upramp; not a flight context",
+    }
+    lines = "".join(f"    {key!r} : {header[key]!r},\n" for key in sorted(header))
+    body = "\n".join([f"header = {{\n{lines}", "}\n", f"selector = {selector}\n"])
+    # CRDS's checksum leaves out every line that names it.
+    sha1 = hashlib.sha1(body.encode(), usedforsecurity=False).hexdigest()
+    write_text(path, body.replace("header = {\n", f"header = {{\n    'sha1sum' : '{sha1}',\n", 1))
+
+
+def _all_reference_types() -> list[str]:
+    """Every type that any official step or pipeline may ask for, ``pars-*`` included.
+
+    A type that is missing from an instrument's rules is an error to CRDS;
+    those with no practice reference become N/A.
+    """
+    import jwst.pipeline
+    import jwst.step
+    from stpipe import Step
+
+    types: set[str] = set()
+    for module in (jwst.pipeline, jwst.step):
+        for _, member in inspect.getmembers(module, inspect.isclass):
+            if issubclass(member, Step):
+                asked = inspect.getattr_static(member, "reference_file_types", None)
+                types.update(asked if isinstance(asked, list | tuple) else ())
+                types.add(f"pars-{member.__name__.lower()}")
+    return sorted(types)

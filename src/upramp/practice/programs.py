@@ -1,0 +1,224 @@
+"""What the practice archive holds: its programs and their exposures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+__all__ = ["PROGRAMS", "ExposurePlan", "Program", "ReadPattern"]
+
+
+@dataclass(frozen=True)
+class ReadPattern:
+    """How frames become groups."""
+
+    name: str
+    frames: int = 1
+    """Frames averaged into a group (``NFRAMES``)."""
+    gap: int = 0
+    """Frames dropped between groups (``GROUPGAP``)."""
+
+
+@dataclass(frozen=True)
+class ExposurePlan:
+    """One exposure, as an observer would plan it."""
+
+    root: str
+    """Its name, without the suffix of a product."""
+    detector: str
+    aperture: str
+    subarray: str
+    filter: str
+    exposure_type: str
+    pattern: ReadPattern
+    groups: int
+    integrations: int
+    frame_time: float
+    """Seconds."""
+    outputs: int = 4
+    offset: tuple[float, float] = (0.0, 0.0)
+    """Dither in the aperture's ideal x and y, arcseconds."""
+    dither: int = 1
+    dithers: int = 1
+    zero_frame: bool = False
+    scene: str = "field"
+    """What is in front of it: ``field``, ``spectra`` or ``guide-star``."""
+    grating: str | None = None
+    irs2: bool = False
+    start: tuple[int, int] | None = None
+    """One-based first column and row, where the aperture does not say."""
+    size: tuple[int, int] | None = None
+
+    @property
+    def frames(self) -> int:
+        """Frames from a reset to the last read, dropped ones included."""
+        p = self.pattern
+        return self.groups * (p.frames + p.gap) - p.gap
+
+    @property
+    def group_time(self) -> float:
+        """Seconds from group to group."""
+        return self.frame_time * (self.pattern.frames + self.pattern.gap)
+
+
+@dataclass(frozen=True)
+class Program:
+    """Exposures that belong together."""
+
+    name: str
+    description: str
+    exposures: tuple[ExposurePlan, ...]
+    full_frame: bool = False
+    """Whether it is made only where ``--full-frame`` or its name asks for it."""
+
+
+_RAPID = ReadPattern("RAPID")
+_SHALLOW4 = ReadPattern("SHALLOW4", 4, 1)
+_DITHERS = ((0.0, 0.0), (2.37, 1.11), (-1.18, 2.29), (1.13, -2.43))
+
+
+def _dithered(number: int, name: str, make: dict[str, object]) -> tuple[ExposurePlan, ...]:
+    return tuple(
+        ExposurePlan(  # type: ignore[arg-type]  # the dictionaries below are spelled out
+            root=f"jw99{number:03d}001001_02101_0000{k}_{name}",
+            offset=offset,
+            dither=k,
+            dithers=len(_DITHERS),
+            **make,
+        )
+        for k, offset in enumerate(_DITHERS, start=1)
+    )
+
+
+_LONG = {
+    "detector": "NRCALONG", "filter": "F356W", "exposure_type": "NRC_IMAGE", "pattern": _RAPID,
+    "groups": 10, "integrations": 1,
+}
+_SHORT = {**_LONG, "detector": "NRCA1", "filter": "F200W"}
+_SUB640 = {"subarray": "SUB640", "frame_time": 4.18584, "outputs": 1}
+_FULL = {"subarray": "FULL", "frame_time": 10.73677, "outputs": 4}
+
+
+def _single(root: str, **keywords: object) -> tuple[ExposurePlan, ...]:
+    return (ExposurePlan(root=root, **keywords),)  # type: ignore[arg-type]  # as above
+
+
+_ALL = (
+    Program(
+        "nircam-long",
+        "NIRCam imaging, long-wave detector, F356W, SUB640 x 10 groups, four dithers",
+        _dithered(1, "nrcalong", {**_LONG, **_SUB640, "aperture": "NRCA5_SUB640"}),
+    ),
+    Program(
+        "nircam-short",
+        "NIRCam imaging, short-wave detector, F200W, SUB640 x 10 groups, four dithers",
+        _dithered(2, "nrca1", {**_SHORT, **_SUB640, "aperture": "NRCA1_SUB640"}),
+    ),
+    Program(
+        "nircam-integrations",
+        "NIRCam imaging, two integrations of 6 groups, SUB640",
+        _single(
+            "jw99003001001_02101_00001_nrcalong",
+            **{**_LONG, **_SUB640, "aperture": "NRCA5_SUB640", "groups": 6, "integrations": 2},
+        ),
+    ),
+    Program(
+        "nircam-grouped",
+        "NIRCam imaging, SHALLOW4 (four frames averaged, one dropped), SUB640 x 6 groups",
+        _single(
+            "jw99004001001_02101_00001_nrcalong",
+            **{
+                **_LONG, **_SUB640, "aperture": "NRCA5_SUB640", "groups": 6,
+                "pattern": _SHALLOW4, "zero_frame": True,
+            },
+        ),
+    ),
+    Program(
+        "miri-subarray",
+        "MIRI imaging, F770W, BRIGHTSKY, two integrations of 12 groups",
+        _single(
+            "jw99005001001_02101_00001_mirimage",
+            detector="MIRIMAGE", aperture="MIRIM_BRIGHTSKY", subarray="BRIGHTSKY",
+            filter="F770W", exposure_type="MIR_IMAGE", pattern=ReadPattern("FASTR1"),
+            groups=12, integrations=2, frame_time=0.86528,
+        ),
+    ),
+    Program(
+        "miri-full",
+        "MIRI imaging, F560W, full frame, two integrations of 8 groups",
+        _single(
+            "jw99006001001_02101_00001_mirimage",
+            detector="MIRIMAGE", aperture="MIRIM_FULL", subarray="FULL",
+            filter="F560W", exposure_type="MIR_IMAGE", pattern=ReadPattern("FASTR1"),
+            groups=8, integrations=2, frame_time=2.77504,
+        ),
+    ),
+    Program(
+        "miri-sub64",
+        "MIRI imaging, F560W, SUB64 FAST, five integrations of 50 groups",
+        _single(
+            "jw99007001001_02101_00001_mirimage",
+            detector="MIRIMAGE", aperture="MIRIM_SUB64", subarray="SUB64",
+            filter="F560W", exposure_type="MIR_IMAGE", pattern=ReadPattern("FAST"),
+            groups=50, integrations=5, frame_time=0.085,
+        ),
+    ),
+    Program(
+        "niriss",
+        "NIRISS imaging, F200W, SUB256 x 12 groups",
+        _single(
+            "jw99008001001_02101_00001_nis",
+            detector="NIS", aperture="NIS_SUB256", subarray="SUB256",
+            filter="F200W", exposure_type="NIS_IMAGE", pattern=ReadPattern("NISRAPID"),
+            groups=12, integrations=1, frame_time=0.69652, outputs=1,
+        ),
+    ),
+    Program(
+        "nirspec",
+        "NIRSpec full frame, traditional read-out, 6 groups (stage 1 only)",
+        _single(
+            "jw99009001001_02101_00001_nrs1",
+            detector="NRS1", aperture="NRS1_FULL", subarray="FULL",
+            filter="F290LP", grating="G395H", exposure_type="NRS_MSASPEC",
+            pattern=ReadPattern("NRSRAPID"), groups=6, integrations=1,
+            frame_time=10.73677, scene="spectra",
+        ),
+    ),
+    Program(
+        "nirspec-irs2",
+        "NIRSpec full frame, IRS2 read-out, 5 groups (stage 1 only)",
+        _single(
+            "jw99010001001_02101_00001_nrs1",
+            detector="NRS1", aperture="NRS1_FULL", subarray="FULL",
+            filter="F290LP", grating="G395H", exposure_type="NRS_MSASPEC",
+            pattern=ReadPattern("NRSIRS2RAPID"), groups=5, integrations=1,
+            frame_time=14.58889, scene="spectra", irs2=True,
+        ),
+    ),
+    Program(
+        "fgs",
+        "FGS guide-star acquisition, 128 x 128, six integrations (guider pipeline)",
+        _single(
+            "jw99013001001_02101_00001_guider2",
+            detector="GUIDER2", aperture="FGS2_FULL", subarray="128X128",
+            filter="OPEN", exposure_type="FGS_ACQ1", pattern=ReadPattern("ACQ1", 1, 1),
+            groups=2, integrations=6, frame_time=0.182, outputs=1, scene="guide-star",
+            start=(887, 1022), size=(128, 128),
+        ),
+    ),
+    Program(
+        "nircam-long-full",
+        "NIRCam imaging, long-wave detector, F356W, 2048 x 2048 x 10 groups, four dithers",
+        _dithered(11, "nrcalong", {**_LONG, **_FULL, "aperture": "NRCA5_FULL"}),
+        full_frame=True,
+    ),
+    Program(
+        "nircam-short-full",
+        "NIRCam imaging, short-wave detector, F200W, 2048 x 2048 x 10 groups, four dithers",
+        _dithered(12, "nrca1", {**_SHORT, **_FULL, "aperture": "NRCA1_FULL"}),
+        full_frame=True,
+    ),
+)
+
+PROGRAMS: Final[dict[str, Program]] = {program.name: program for program in _ALL}
+"""Every program, by name, in the order in which they are made."""

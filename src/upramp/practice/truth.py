@@ -1,0 +1,132 @@
+"""What went into the practice exposures, kept so that results can be judged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..atomic import replacing, write_text
+from .cosmic_rays import KINDS
+from .instruments import DETECTORS
+from .readout import Ramp, group_of_frame
+
+if TYPE_CHECKING:
+    from .geometry import Attitude
+    from .programs import ExposurePlan
+    from .scene import Scene
+    from .sky import Sky
+
+__all__ = ["write_catalogues", "write_exposure_truth"]
+
+_README = """\
+Truth of the practice archive (a simulation).
+
+stars.ecsv, galaxies.ecsv   everything in the field; fluxes in Jy
+reference_catalog.ecsv      RA and DEC of stars bright enough to align images to
+<exposure>_truth.fits
+    FLUX    electrons per second from the sky in each pixel, (ny, nx), before
+            inter-pixel capacitance; without dark current
+    HITS    what fell: integration, group (the first that holds it), frame (since
+            the reset), y, x, energy (electrons), kind (0 track, 1 snowball,
+            2 shower), event; all counted from zero
+    STARS   stars in the window: row in stars.ecsv, x, y (from zero), flux (Jy),
+            rate (electrons per second in a detector of mean response)
+    header  V2, V3, RA, DEC, ROLL: where the telescope really pointed
+Bad pixels and all that references describe are true as the references say.
+"""
+
+
+def write_exposure_truth(
+    path: Path,
+    plan: ExposurePlan,
+    flux: NDArray[np.float32],
+    ramp: Ramp,
+    scene: Scene | None,
+    sky: Sky,
+    attitude: Attitude,
+    electrons_per_brightness: float,
+    nominal_area: float,
+) -> None:
+    """Write the truth of one exposure.
+
+    Parameters
+    ----------
+    path
+        Where.
+    plan, ramp
+        The exposure and what fell on it.
+    flux
+        Electrons per second from the sky in each pixel, (ny, nx).
+    scene, sky
+        The stars in the window; no scene means none.
+    attitude
+        Where the telescope really pointed.
+    electrons_per_brightness
+        Electrons per second in a mean pixel for 1 MJy/sr.
+    nominal_area
+        Steradians of a mean pixel.
+    """
+    from astropy.io import fits
+
+    primary = fits.PrimaryHDU()
+    header = primary.header
+    header["SIMULATE"] = (True, "this is a simulation")
+    header["V2"], header["V3"] = attitude.v2, attitude.v3
+    header["RA"], header["DEC"], header["ROLL"] = attitude.ra, attitude.dec, attitude.roll
+    header["FILTER"] = plan.filter
+    bandpass = DETECTORS[plan.detector].filters[plan.filter]
+    hits = np.concatenate(
+        [
+            np.rec.fromarrays(
+                [
+                    np.full(len(part), integration, np.int16),
+                    group_of_frame(plan, part.frame).astype(np.int16),
+                    part.frame.astype(np.int16),
+                    part.y.astype(np.int16),
+                    part.x.astype(np.int16),
+                    part.energy,
+                    part.kind,
+                    part.event,
+                ],
+                names=["integration", "group", "frame", "y", "x", "energy", "kind", "event"],
+            )
+            for integration, part in enumerate(ramp.hits)
+        ]
+    )
+    hdus = [primary, fits.ImageHDU(flux, name="FLUX"), fits.BinTableHDU(hits, name="HITS")]
+    for number, kind in enumerate(KINDS):
+        hdus[-1].header[f"KIND{number}"] = kind
+    if scene is not None:
+        jansky = sky.stars.flux_in(bandpass)[scene.star_index]
+        rate = jansky / nominal_area / 1e6 * electrons_per_brightness
+        stars = np.rec.fromarrays(
+            [scene.star_index.astype(np.int32), scene.star_x, scene.star_y, jansky, rate],
+            names=["star", "x", "y", "flux", "rate"],
+        )
+        hdus.append(fits.BinTableHDU(stars, name="STARS"))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
+        fits.HDUList(hdus).writeto(temporary)
+
+
+def write_catalogues(folder: Path, sky: Sky) -> None:
+    """Write the sky's catalogues and what the truth's files mean."""
+    from astropy.table import Table
+
+    folder.mkdir(parents=True, exist_ok=True)
+    stars, galaxies = sky.stars, sky.galaxies
+    tables = {
+        "stars.ecsv": Table(
+            {"ra": stars.ra, "dec": stars.dec, "flux_3p5um": stars.flux, "slope": stars.slope}
+        ),
+        "galaxies.ecsv": Table({name: getattr(galaxies, name) for name in vars(galaxies)}),
+    }
+    good = (stars.flux > 1e-6) & (stars.flux < 2e-4)
+    tables["reference_catalog.ecsv"] = Table({"RA": stars.ra[good], "DEC": stars.dec[good]})
+    for name, table in tables.items():
+        with replacing(folder / name) as temporary:
+            table.write(temporary, format="ascii.ecsv", overwrite=True)
+    write_text(folder / "README.txt", _README)
