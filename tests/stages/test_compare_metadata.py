@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -87,6 +89,17 @@ def test_the_tree_is_compared_node_by_node(pair):
         "history.entries[0].time",
     }
     assert "ASDF meta.exposure.group_time: 10.7 against 10.8" in found.to_text()
+
+
+def test_the_provenance_is_compared_member_by_member(pair):
+    a, b, run = pair
+    told = {"created": "1", "engine": "stsci", "versions": {"jwst": "3.0.0"}}
+    a.tree["meta"]["upramp"] = {"provenance": json.dumps(told)}
+    told |= {"created": "2", "engine": "upramp"}
+    b.tree["meta"]["upramp"] = {"provenance": json.dumps(told)}
+    found = run()
+    assert [part.key for part in found.metadata] == ["meta.upramp.provenance.engine"]
+    assert [part.key for part in found.volatile] == ["meta.upramp.provenance.created"]
 
 
 def test_tags_without_a_plugin_and_binary_blocks_are_compared(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import math
 import re
 from typing import TYPE_CHECKING, Any
@@ -29,9 +30,12 @@ _STRUCTURAL = re.compile(
 
 _VOLATILE_KEYWORDS = frozenset({"DATE", "FILENAME", "CHECKSUM", "DATASUM"})
 _VOLATILE_NODES = re.compile(
-    r"meta\.(date|filename)|_fits_hash|cal_logs.*|history(\.entries)?\[\d+\]\.time"
+    r"meta\.(date|filename|upramp\.provenance\.created)|_fits_hash|cal_logs.*|history(\.entries)?\[\d+\]\.time"
 )
 """What two runs of one calibration cannot share: names, times, logs with times, checksums."""
+
+_PROVENANCE = "meta.upramp.provenance"
+"""A node whose text is JSON, compared member by member."""
 
 _MAX_NODES = 1_000_000
 """Pairs of nodes looked at: a hundred times the largest tree the mission writes."""
@@ -209,9 +213,14 @@ def _differing_nodes(a: Any, b: Any) -> Iterator[tuple[str | None, Any, Any]]:
     """
     waiting: list[tuple[str, Any, Any]] = [("", a, b)]
     known: set[tuple[int, int]] = set()
+    # What was decoded here must live on: `known` takes identities for names.
+    kept: list[tuple[Any, Any]] = []
     while waiting:
         path, x, y = waiting.pop()
         yield None, None, None
+        if path == _PROVENANCE:
+            x, y = _decoded(x), _decoded(y)
+            kept.append((x, y))
         containers = isinstance(x, dict | list) and type(x) is type(y)
         if containers:
             pair = (id(x), id(y))
@@ -227,6 +236,16 @@ def _differing_nodes(a: Any, b: Any) -> Iterator[tuple[str | None, Any, Any]]:
             waiting.extend(reversed(joined))
         elif not _same(x, y):
             yield path, x, y
+
+
+def _decoded(node: Any) -> Any:
+    """Give what a JSON text says, or the node itself where it is none."""
+    if not isinstance(node, str):
+        return node
+    try:
+        return json.loads(node)
+    except (ValueError, RecursionError):
+        return node
 
 
 def _children(x: Any, y: Any) -> Iterator[tuple[str | int, Any, Any]]:
