@@ -10,23 +10,32 @@ from __future__ import annotations
 import errno
 import os
 import threading
+import warnings
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from upramp.errors import CalibrationError, OutputError, ReferenceFileError, UprampError
+import numpy as np
+
+from upramp.errors import CalibrationError, OutputError, UprampError
 
 from . import provenance
 from .official_log import official_log
+from .official_references import (
+    named,
+    override_files,
+    parameter_types,
+    require_overrides_whole,
+    require_whole,
+)
 from .overrides import to_pipeline_keywords
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
     from upramp.progress import Progress
-    from upramp.references import ResolvedReferences
 
-__all__ = ["GUIDER_TYPES", "OfficialRun", "Outcome", "pipeline_for"]
+__all__ = ["GUIDER_TYPES", "OfficialRun", "Outcome", "as_ramp", "pipeline_for"]
 
 GUIDER_TYPES: Final = frozenset(
     {"FGS_ID-IMAGE", "FGS_ID-STACK", "FGS_ACQ1", "FGS_ACQ2", "FGS_TRACK", "FGS_FINEGUIDE"}
@@ -35,6 +44,12 @@ GUIDER_TYPES: Final = frozenset(
 
 _WEIGHTS: Final = {"jump": 8.0, "ramp_fit": 4.0, "clean_flicker_noise": 8.0}
 """How long a step takes against the others, about, so that the bar moves evenly."""
+
+_NO_ROOM: Final[dict[int | None, str]] = {
+    errno.ENOSPC: "there is no room left on the disk",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EFBIG: "a product would be larger than files may be here",
+}
 
 _only_one = threading.Lock()
 """The official packages configure logging and CRDS for the whole process."""
@@ -60,6 +75,31 @@ def pipeline_for(exp_type: str) -> Any:
     if "_DARK" in exp_type:
         return pipeline.DarkPipeline
     return pipeline.Detector1Pipeline
+
+
+def as_ramp(model: Any, pipeline: Any) -> Any:
+    """Give a raw exposure's model as the pipeline opens its file: a ramp in float32.
+
+    Parameters
+    ----------
+    model
+        A level 1b, ramp or guide star model.
+    pipeline
+        The official pipeline class that is to take it.
+    """
+    from stdatamodels.exceptions import ValidationWarning
+
+    kind = pipeline._ramp_type(model)  # noqa: SLF001 - the choice that opening a path makes
+    if isinstance(model, kind):
+        return model
+    with warnings.catch_warnings():
+        # It warns of the very integers that are converted below.
+        warnings.simplefilter("ignore", ValidationWarning)
+        ramp = kind(model)
+        for name in ("data", "zeroframe", "refout"):
+            if ramp.hasattr(name) and getattr(ramp, name).dtype != np.float32:
+                setattr(ramp, name, getattr(ramp, name).astype(np.float32))
+    return ramp
 
 
 @dataclass
@@ -137,6 +177,7 @@ class OfficialRun:
         keywords = to_pipeline_keywords(self.pipeline, self.overrides)
         with _only_one, official_log(self.pipeline, self.log_file) as log:
             try:
+                model = as_ramp(model, self.pipeline)
                 self._configure(model, keywords)
                 self._run(model)
             except UprampError:
@@ -154,8 +195,8 @@ class OfficialRun:
 
         parameters = model.get_crds_parameters()
         label = str(self.exposure.path)
-        pars = resolve(parameters, label, _pars_types(self.pipeline))
-        _require_whole(pars)
+        pars = resolve(parameters, label, parameter_types(self.pipeline))
+        require_whole(pars)
         config, _ = self.pipeline.build_config(model, **keywords)
         config.pop("class", None)
         instance = self.pipeline.from_config_section(config, name=config.get("name"))
@@ -167,17 +208,17 @@ class OfficialRun:
         if instance.suffix is None and self.pipeline.__name__ == "DarkPipeline":
             # The pipeline's own default is its class's name; products are called _dark.
             instance.suffix = "dark"
-        given = _override_files(instance)
+        given = override_files(instance)
         wanted = {kind for kind in instance.reference_file_types if kind not in given}
         references = resolve(parameters, label, wanted)
-        _require_whole(references)
-        _require_files(given)
+        require_whole(references)
+        require_overrides_whole(given)
         self._record = provenance.build(
             engine="stsci",
             pipeline=self.pipeline.__name__,
             stage=1,
             context=references.context,
-            references={**pars.to_dict(), **references.to_dict(), **_named(given)},
+            references={**pars.to_dict(), **references.to_dict(), **named(given)},
             parameters=instance.get_pars(),
             overrides=self.overrides,
             source=provenance.input_record(self.exposure),
@@ -199,9 +240,14 @@ class OfficialRun:
                 "the official pipeline made no product, as it does where every pixel is saturated",
                 f"look at the exposure's groups; the whole log is in {self.log_file}",
             )
-        suffix = instance.suffix or "result"
-        self._outcome.models[suffix] = result
+        self._outcome.models[instance.suffix] = result
+        if not self.save:
+            self._name(result, instance.suffix)
         self._outcome.provenance = provenance.attach(result, self._record)
+
+    def _name(self, model: Any, suffix: str) -> None:
+        # As saving would: later stages derive their products' names from it.
+        model.meta.filename = Path(self._instance.make_output_path(suffix=suffix)).name
 
     def _watched(
         self, name: str, run: Callable[..., Any], weights: Mapping[str, float]
@@ -229,7 +275,11 @@ class OfficialRun:
                 # Later steps change the ramp in place; the others are final.
                 kept = model.copy() if suffix == "ramp" else model
                 self._outcome.models[suffix] = kept
-            return save(model, suffix, **keywords) if self.save else None
+            if self.save:
+                return save(model, suffix, **keywords)
+            if own and suffix is not None:
+                self._name(kept, suffix)
+            return None
 
         return recorded
 
@@ -243,13 +293,9 @@ class OfficialRun:
                     f"there is not enough memory ({self._step})",
                     f"close other programs, or use a larger machine; {see}",
                 )
-            if isinstance(cause, OSError) and (
-                cause.errno in {errno.ENOSPC, errno.EDQUOT} or "Not enough space" in str(cause)
-            ):
+            if isinstance(cause, OSError) and cause.errno in _NO_ROOM:
                 return OutputError(
-                    self.folder.parent,
-                    "there is no room left on the disk",
-                    "free some space or write elsewhere",
+                    self.folder.parent, _NO_ROOM[cause.errno], "free some space or write elsewhere"
                 )
         text = next((line for line in str(error).splitlines() if line.strip()), "")
         reason = f"{type(error).__name__}: {text.strip()}" if text else type(error).__name__
@@ -264,56 +310,3 @@ def _chain(error: BaseException | None) -> list[BaseException]:
         found.append(error)
         error = error.__cause__ or error.__context__
     return found
-
-
-def _pars_types(pipeline: Any) -> list[str]:
-    from stpipe.step import get_disable_crds_steppars
-
-    if get_disable_crds_steppars():
-        return []
-    classes = [pipeline, *pipeline.step_defs.values()]
-    return [cls.get_config_reftype() for cls in classes]
-
-
-def _override_files(instance: Any) -> dict[str, Any]:
-    given = {}
-    for kind in instance.reference_file_types:
-        value = instance.get_ref_override(kind)
-        if value is not None:
-            given[kind] = value
-    return given
-
-
-def _named(given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    from upramp.references import sha256_of
-
-    named: dict[str, dict[str, Any]] = {}
-    for kind, value in given.items():
-        is_file = isinstance(value, str) and os.path.isfile(value)  # noqa: PTH113 - a name or N/A
-        named[kind] = {
-            "file": value if isinstance(value, str) else value.override_handle,
-            "sha256": sha256_of(value) if is_file else None,
-            "override": True,
-        }
-    return named
-
-
-def _require_whole(references: ResolvedReferences) -> None:
-    from upramp.references import check_reference
-
-    for kind, file in references.files().items():
-        check_reference(file, kind)
-
-
-def _require_files(given: Mapping[str, Any]) -> None:
-    from upramp.references import check_reference
-
-    for kind, value in given.items():
-        if not isinstance(value, str) or value.strip() in {"", "N/A"}:
-            continue
-        try:
-            check_reference(value, kind)
-        except ReferenceFileError as error:
-            raise ReferenceFileError(
-                value, error.problem, f"give another file as override_{kind}"
-            ) from error

@@ -62,10 +62,12 @@ def input_record(exposure: Any) -> dict[str, Any]:
     """
     from upramp.references import sha256_of
 
-    record = {"file": Path(exposure.path).name, "sha256": sha256_of(exposure.path)}
+    record: dict[str, Any] = {"file": Path(exposure.path).name, "sha256": sha256_of(exposure.path)}
     inferred = getattr(exposure, "inferred", None)
     if inferred:
-        record["inferred"] = plain(dict(inferred))
+        record["inferred"] = {
+            key: {"value": item.value, "reason": item.reason} for key, item in inferred.items()
+        }
     return record
 
 
@@ -111,7 +113,7 @@ def build(
         "parameters": plain(parameters),
         "overrides": plain(overrides),
         "input": plain(source),
-        "created": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        "created": dt.datetime.now(dt.UTC).isoformat(),
     }
 
 
@@ -130,21 +132,21 @@ def attach(model: Any, provenance: Mapping[str, Any]) -> dict[str, Any]:
     dict
         The provenance as stored, with ``steps``: their status by name.
     """
-    from stdatamodels import util
-
     steps = getattr(model.meta, "cal_step", None)
     status = {} if steps is None else dict(steps.instance)
     stored = {
         **provenance,
         "steps": {name: str(value) for name, value in status.items() if value is not None},
     }
+    before = getattr(model.meta, _BRANCH, None)
+    announced = before is not None and json.loads(before.provenance)["created"]
     setattr(model.meta, _BRANCH, {"provenance": json.dumps(stored, sort_keys=True)})
-    line = (
-        f"upramp {__version__}: engine {stored['engine']}, {stored['pipeline']}, context "
-        f"{stored['context']}; the whole provenance is in the ASDF tree, meta.upramp"
-    )
-    if not any(entry.get("description") == line for entry in model.history):
-        model.history.append(util.create_history_entry(line))
+    if announced != stored["created"]:
+        # Once for each run, however often a model is saved on its way.
+        model.add_history_entry(
+            f"upramp {__version__}: engine {stored['engine']}, {stored['pipeline']}, context "
+            f"{stored['context']}; the whole provenance is in the ASDF tree, meta.upramp"
+        )
     return stored
 
 
