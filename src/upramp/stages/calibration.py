@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -131,17 +131,20 @@ def calibrate(
     _require_served(stage, engine, mask, threads)
     if output_dir is None:
         require_folder_for_files(overrides)
-    if isinstance(exposure, (str, os.PathLike)):
-        exposure = open_exposure(exposure)
-    exposure.require_calibratable(stage)
-    return _official(
-        exposure,
-        overrides,
-        output_dir=None if output_dir is None else _made(Path(output_dir)),
-        save_ramp=save_ramp,
-        progress=progress or Silent(),
-        log_file=None if log_file is None else Path(log_file),
-    )
+    with (
+        open_exposure(exposure)
+        if isinstance(exposure, (str, os.PathLike))
+        else nullcontext(exposure) as opened
+    ):
+        opened.require_calibratable(stage)
+        return _official(
+            opened,
+            overrides,
+            output_dir=None if output_dir is None else _made(Path(output_dir)),
+            save_ramp=save_ramp,
+            progress=progress or Silent(),
+            log_file=None if log_file is None else Path(log_file),
+        )
 
 
 def product_root(path: str | os.PathLike[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +53,9 @@ def official_log(pipeline: Any, file: Path) -> Iterator[logging.Logger]:
     config.set_recording_formatter(pipeline._log_records_formatter)  # noqa: SLF001 - as call does
     raises, logging.raiseExceptions = logging.raiseExceptions, False
     try:
-        with config.context(pipeline.get_stpipe_loggers()):
+        with warnings.catch_warnings(), config.context(pipeline.get_stpipe_loggers()):
+            # The log is whole, however quiet the process around it is.
+            warnings.simplefilter("default")
             yield logging.getLogger("stpipe")
     finally:
         logging.raiseExceptions = raises

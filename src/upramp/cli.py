@@ -1,0 +1,288 @@
+"""The commands: thin, over the rooms that do the work.
+
+Rooms are imported where they are used, so that ``upramp --help`` costs nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import shlex
+import signal
+import sys
+import traceback
+import warnings
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+from . import __version__
+from .errors import UprampError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+__all__ = ["main"]
+
+_INTERRUPTED: Final = 128 + signal.SIGINT
+_TERMINATED: Final = 128 + signal.SIGTERM
+_BROKEN_PIPE: Final = 128 + signal.SIGPIPE
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM: unwinds like an interruption, so that nothing partial is left."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Parameters
+    ----------
+    arguments
+        What follows ``upramp`` on the command line; None for this process's.
+
+    Returns
+    -------
+    int
+        What the shell gets: 0 done, 1 failed or different, 2 bad usage or
+        input, 130 interrupted, 143 terminated.
+    """
+    options = _parser().parse_args(arguments, argparse.Namespace(debug=False))
+    if not options.debug:
+        # Libraries' warnings are for developers; what matters is in errors and logs.
+        warnings.simplefilter("ignore")
+        logging.getLogger().addHandler(logging.NullHandler())
+    try:
+        with _unwound_by_sigterm():
+            code: int = options.handler(options)
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read our output has closed it: nothing is left to be said to it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _BROKEN_PIPE
+    except _Terminated:
+        return _TERMINATED
+    except KeyboardInterrupt:
+        _say("interrupted")
+        return _INTERRUPTED
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - the last resort for all of it
+        return _failed(error, debug=options.debug)
+    return code
+
+
+def _failed(error: BaseException, *, debug: bool) -> int:
+    if debug:
+        traceback.print_exception(error)
+    if isinstance(error, UprampError):
+        _say(str(error))
+        return error.exit_code
+    if isinstance(error, MemoryError):
+        _say("there is not enough memory; close other programs, or use a larger machine.")
+        return 1
+    text = " ".join(f"{type(error).__name__} {error}".split())
+    _say(f"{text}; this is a fault of upramp: run again with --debug and report what it says.")
+    return 1
+
+
+def _say(text: str) -> None:
+    print(f"upramp: {text}", file=sys.stderr)  # noqa: T201 - the command's own output
+
+
+def _tell(text: str) -> None:
+    print(text)  # noqa: T201 - the command's own output
+
+
+@contextmanager
+def _unwound_by_sigterm() -> Iterator[None]:
+    def terminate(_signal: int, _frame: object) -> NoReturn:
+        raise _Terminated
+
+    try:
+        before = signal.signal(signal.SIGTERM, terminate)
+    except ValueError:  # signals belong to the main thread
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong in one line, as every other error is said."""
+        self.exit(2, f"upramp: {message}; see `{self.prog} --help`.\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    common = _Parser(add_help=False)
+    common.add_argument(
+        "--debug",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help="show where an error comes from",
+    )
+    parser = _Parser(
+        prog="upramp",
+        description="A workbench for up-the-ramp infrared detector data.",
+        parents=[common],
+    )
+    parser.add_argument("--version", action="version", version=f"upramp {__version__}")
+    commands = parser.add_subparsers(
+        title="commands", metavar="COMMAND", required=True, parser_class=_Parser
+    )
+
+    def command(
+        name: str, handler: Callable[[argparse.Namespace], int], text: str
+    ) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=text, description=f"{text}.", parents=[common])
+        made.set_defaults(handler=handler)
+        return made
+
+    _practice_options(command("practice", _practice, "make practice exposures and references"))
+    _calibrate_options(command("calibrate", _calibrate, "calibrate exposures"))
+    compare = command("compare", _compare, "compare two products, value by value")
+    compare.add_argument("first", metavar="A", help="a product")
+    compare.add_argument("second", metavar="B", help="another of the same kind")
+    compare.add_argument("--json", action="store_true", help="for a program to read")
+    info = command("info", _info, "say what a file is")
+    info.add_argument("file", metavar="FILE", help="an exposure or a product")
+    info.add_argument("--json", action="store_true", help="for a program to read")
+    return parser
+
+
+def _practice_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("directory", metavar="DIR", nargs="?", help="where to make them")
+    parser.add_argument(
+        "--program",
+        action="append",
+        metavar="NAME",
+        help="this program only; may be repeated (default: all but the full-frame ones)",
+    )
+    parser.add_argument("--full-frame", action="store_true", help="the full-frame programs too")
+    parser.add_argument("--seed", type=int, help="another sky and noise; the same for the same")
+    parser.add_argument("--list", action="store_true", help="say which programs there are")
+
+
+def _calibrate_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("inputs", metavar="INPUT", nargs="+", help="exposures")
+    parser.add_argument(
+        "-o", "--output-dir", metavar="DIR", default=".", help="where products go (default: here)"
+    )
+    parser.add_argument("--stage", type=int, default=1, help="1, 2 or 3 (default: 1)")
+    parser.add_argument(
+        "--engine",
+        default="upramp",
+        help="stsci: the official pipeline; upramp: our own, the default, still to come",
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="STEP.PARAM=VALUE",
+        dest="assignments",
+        help="a parameter of a step, by the official names; may be repeated",
+    )
+    parser.add_argument("--mask", metavar="FILE", help="groups to leave out")
+    parser.add_argument("--save-ramp", action="store_true", help="write the corrected ramp too")
+    parser.add_argument("--threads", type=int, metavar="N", help="threads of the engine upramp")
+    parser.add_argument("--quiet", action="store_true", help="say nothing but errors")
+
+
+def _practice(options: argparse.Namespace) -> int:
+    from . import practice
+    from .progress import for_terminal
+
+    if options.list:
+        for program in practice.list_programs():
+            _tell(f"{program.name:<20} {program.description}")
+        return 0
+    if options.directory is None:
+        raise UsageError(
+            "practice", "no folder is named", "say where: upramp practice DIR, or use --list"
+        )
+    archive = practice.make_archive(
+        options.directory,
+        options.program,
+        full_frame=options.full_frame,
+        seed=options.seed,
+        progress=for_terminal(),
+    )
+    # Comments, so that a shell may evaluate all of this output.
+    _tell(f"# {len(archive.made)} exposures made in {shlex.quote(str(archive.directory))}")
+    for name, value in practice.environment(options.directory).items():
+        _tell(f"export {name}={shlex.quote(value)}" if value else f"unset {name}")
+    return 0
+
+
+def _calibrate(options: argparse.Namespace) -> int:
+    from .progress import for_terminal
+    from .stages import calibrate
+    from .stages.overrides import parse_assignment
+
+    overrides = dict(parse_assignment(text) for text in options.assignments)
+    _require_distinct(options.inputs)
+    worst = 0
+    for file in options.inputs:
+        try:
+            result = calibrate(
+                file,
+                stage=options.stage,
+                engine=options.engine,
+                overrides=overrides,
+                output_dir=options.output_dir,
+                save_ramp=options.save_ramp,
+                mask=options.mask,
+                threads=options.threads,
+                progress=for_terminal(quiet=options.quiet),
+            )
+        except UsageError:
+            # It would be the same for every input.
+            raise
+        except UprampError as error:
+            worst = max(worst, _failed(error, debug=options.debug))
+            continue
+        if not options.quiet:
+            for product in result.products:
+                _tell(f"wrote {shlex.quote(str(product))}")
+    return worst
+
+
+def _require_distinct(inputs: Sequence[str]) -> None:
+    from .stages.calibration import product_root
+
+    seen: dict[str, str] = {}
+    for file in inputs:
+        root = product_root(file)
+        if root in seen:
+            raise UsageError(
+                file,
+                f"its products would have the names of those of {seen[root]}",
+                "calibrate them into different folders",
+            )
+        seen[root] = file
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from .stages import compare
+
+    found = compare(options.first, options.second)
+    _tell(_json(found.to_dict()) if options.json else found.to_text())
+    return found.exit_code
+
+
+def _info(options: argparse.Namespace) -> int:
+    from .exposure import open_exposure
+    from .exposure.describe import describe
+
+    with open_exposure(options.file) as exposure:
+        found = describe(exposure)
+    _tell(_json(found.to_json()) if options.json else found.to_text())
+    return 0
+
+
+def _json(value: Any) -> str:
+    from .stages.provenance import plain
+
+    return json.dumps(plain(value), indent=2, ensure_ascii=False)
