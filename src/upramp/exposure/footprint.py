@@ -23,6 +23,7 @@ __all__ = ["Footprint", "find_footprint"]
 Corners = tuple[tuple[float, float], ...]
 
 _MAX_ASDF: Final = 64 << 20
+_SAMPLES: Final = 40
 _POINTING: Final = ("V2_REF", "V3_REF", "RA_REF", "DEC_REF", "ROLL_REF")
 _IMAGERS: Final = {
     "NRCALONG": "NRCA5_FULL",
@@ -110,24 +111,50 @@ def _from_gwcs(exposure: Exposure) -> Footprint | str:
     if b"gwcs" not in content:
         return "no gwcs"
     try:
-        wcs = _read_gwcs(content)
-        if wcs is None or wcs.bounding_box is None:
-            return "no gwcs with a bounding box"
-        corners = np.asarray(wcs.footprint(axis_type="spatial"), dtype=float).reshape(-1, 2)
+        corners = _gwcs_corners(content)
     except Exception as error:  # noqa: BLE001 - asdf, yaml and gwcs raise many kinds
         return f"the gwcs cannot be evaluated ({type(error).__name__})"
-    return _checked(tuple((float(ra), float(dec)) for ra, dec in corners), "gwcs")
+    return _checked(corners, "gwcs") if corners else "no gwcs with a bounding box"
 
 
-def _read_gwcs(content: bytes) -> Any:
+def _gwcs_corners(content: bytes) -> Corners:
     import asdf
 
-    with warnings.catch_warnings(), _quiet("asdf"):
+    with (
+        warnings.catch_warnings(),
+        _quiet("asdf"),
+        # Lazily: the arrays of the tree are in the other extensions, out of reach here.
+        asdf.open(io.BytesIO(content), lazy_load=True) as tree,
+    ):
         warnings.simplefilter("ignore")
-        with asdf.open(io.BytesIO(content), lazy_load=False) as tree:
-            meta = tree.tree.get("meta", {})
-            slits = tree.tree.get("slits") or [{}]
-            return meta.get("wcs") or slits[0].get("meta", {}).get("wcs")
+        slits = tree.tree.get("slits") or [{}]
+        own = tree.tree.get("meta", {}).get("wcs")
+        wcs = own if own is not None else slits[0].get("meta", {}).get("wcs")
+        if wcs is None or wcs.bounding_box is None:
+            return ()
+        corners = np.asarray(wcs.footprint(axis_type="spatial"), dtype=float).reshape(-1, 2)
+        if not np.isfinite(corners).all():
+            corners = _box_around(wcs)
+    return tuple((float(ra), float(dec)) for ra, dec in corners)
+
+
+def _box_around(wcs: Any) -> np.ndarray[Any, Any]:
+    """Box in right ascension and declination around what a spectrum's gwcs covers.
+
+    At the corners of a dispersed slit there may be no light, so no sky either.
+    """
+    (left, right), (low, high) = wcs.bounding_box.bounding_box(order="F")
+    x, y = np.meshgrid(np.linspace(left, right, _SAMPLES), np.linspace(low, high, _SAMPLES))
+    ra, dec = (np.asarray(axis, dtype=float) for axis in wcs(x, y)[:2])
+    seen = np.isfinite(ra) & np.isfinite(dec)
+    if not seen.any():
+        return np.empty((0, 2))
+    ra, dec = ra[seen], dec[seen]
+    # Counted from a point inside, so that a box across 0 h stays small.
+    offset = (ra - ra[0] + 180) % 360 - 180
+    west, east = ra[0] + offset.min(), ra[0] + offset.max()
+    south, north = dec.min(), dec.max()
+    return np.array([(east, south), (west, south), (west, north), (east, north)])
 
 
 def _from_pointing(exposure: Exposure) -> Footprint | str:

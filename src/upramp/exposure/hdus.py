@@ -8,6 +8,7 @@ is read.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import warnings
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from .source import Source
 
 __all__ = ["BLOCK", "HDU", "keyword", "parse_header", "scan"]
@@ -151,7 +154,8 @@ def parse_header(source: Source, raw: bytes) -> fits.Header:
     if not (text.isascii() and text.isprintable()):
         # Neither FITS nor a terminal that shows a value allows these.
         source.fail("a header holds bytes that are no text", _DOWNLOAD_AGAIN)
-    return fits.Header.fromstring(text)
+    with _parsing(source, "a card of a header is damaged"):
+        return fits.Header.fromstring(text)
 
 
 def keyword(source: Source, header: fits.Header, name: str) -> Any:
@@ -171,13 +175,20 @@ def keyword(source: Source, header: fits.Header, name: str) -> Any:
     InputError
         If its card cannot be understood.
     """
+    with _parsing(source, f"the card of its keyword {name} is damaged"):
+        value = header.get(name)
+    return None if isinstance(value, fits.card.Undefined) else value
+
+
+@contextlib.contextmanager
+def _parsing(source: Source, problem: str) -> Iterator[None]:
+    """Let astropy parse: it warns of cards it mends, and raises many kinds on others."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", AstropyWarning)
-            value = header.get(name)
-    except Exception:  # noqa: BLE001 - astropy raises many kinds on damaged cards
-        source.fail(f"the card of its keyword {name} is damaged", _DOWNLOAD_AGAIN)
-    return None if isinstance(value, fits.card.Undefined) else value
+            yield
+    except Exception:  # noqa: BLE001 - see above
+        source.fail(problem, _DOWNLOAD_AGAIN)
 
 
 def _is_padding(source: Source, offset: int) -> bool:

@@ -45,7 +45,7 @@ _PREFIXES: Final = {
     "MIRI": "MIR_",
     "FGS": "FGS_",
 }
-_INTERNAL: Final = ("DARK", "LAMP", "FLAT", "LED", "AUTOWAVE", "CAL", "FOCUS")
+_INTERNAL: Final = ("DARK", "LAMP", "FLAT", "LED", "AUTOWAVE", "CAL")
 """Exposure types that look at no sky have these in their names."""
 _FORMATS: Final = {"DATE-OBS": r"\d{4}-\d{2}-\d{2}", "TIME-OBS": r"\d{2}:\d{2}:\d{2}(\.\d*)?"}
 _UNDEFINED: Final = frozenset({"UNDEFINED", "UNKNOWN", "N/A", "ANY"})
