@@ -87,7 +87,8 @@ def make_character(detector: Detector, seed: int) -> Character:
     dq[low] |= np.uint32(PIXEL["LOW_QE"])
 
     dark = np.float32(detector.dark) * np.exp(np.float32(0.3) * _normal(draw("dark"), (ny, nx)))
-    dark[hot] += rng.lognormal(np.log(6.0), 1.2, int(hot.sum())).astype(np.float32)
+    excess = np.minimum(rng.lognormal(np.log(6.0), 1.2, int(hot.sum())), 80.0)
+    dark[hot] += excess.astype(np.float32)
     # The hottest are of no use at all.
     dq[hot & (dark > 40)] |= np.uint32(PIXEL["DO_NOT_USE"])
     dark[~light] = 0
@@ -104,15 +105,15 @@ def make_character(detector: Detector, seed: int) -> Character:
         1 + np.float32(0.03) * _normal(draw("well"), (ny, nx))
     )
     full_well *= _smooth(draw("well-smooth"), ny, nx, 0.04)
-    # Of the signal that is missing at full well three quarters are quadratic.
+    # Of the signal that is missing at full well a part is quadratic, the rest cubic.
     missing = np.float32(detector.nonlinearity) * (
         1 + np.float32(0.05) * _normal(draw("nonlinearity"), (ny, nx))
     )
     missing *= _smooth(draw("nonlinearity-smooth"), ny, nx, 0.05)
     deepest = (1 - missing) * full_well / gain
     ratio = missing / (1 - missing)
-    quadratic = np.float32(0.75) * ratio / deepest
-    cubic = np.float32(0.25) * ratio / deepest**2
+    quadratic = np.float32(1 - detector.cubic_part) * ratio / deepest
+    cubic = np.float32(detector.cubic_part) * ratio / deepest**2
     saturation = np.minimum(bias + np.float32(0.93) * deepest, np.float32(65000))
     saturation[~light] = 65535
     return Character(

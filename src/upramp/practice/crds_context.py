@@ -30,6 +30,16 @@ _SELECTED_BY: Final = (
     "META.SUBARRAY.NAME",
     "META.EXPOSURE.READPATT",
 )
+_OPTIONAL: Final = ("ipc", "refpix")
+_TRADITIONAL: Final = ("NRS", "NRSRAPID", "NRSRAPIDD1", "NRSRAPIDD2", "NRSRAPIDD6")
+"""NIRSpec's read patterns without interleaved reference pixels."""
+_DETECTORS: Final = {
+    "FGS": ("GUIDER1", "GUIDER2"),
+    "MIRI": ("MIRIFULONG", "MIRIFUSHORT", "MIRIMAGE"),
+    "NIRCAM": tuple(f"NRC{m}{n}" for m in "AB" for n in ("1", "2", "3", "4", "LONG")),
+    "NIRISS": ("NIS",),
+    "NIRSPEC": ("NRS1", "NRS2"),
+}
 _USE_AFTER: Final = "1900-01-01 00:00:00"
 
 
@@ -117,6 +127,8 @@ def _write_rmap(path: Path, instrument: str, reftype: str, entries: list[Entry])
     for entry in sorted(entries, key=lambda e: (e.detector, e.subarrays, e.patterns)):
         key = (entry.detector, "|".join(entry.subarrays), "|".join(entry.patterns))
         rows.append(f"    {key!r} : UseAfter({{\n        '{_USE_AFTER}' : '{entry.file}',\n    }}),\n")
+    if reftype in _OPTIONAL or reftype.startswith("pars-"):
+        rows += [f"    {key!r} : 'N/A',\n" for key in _uncovered(instrument, entries)]
     suffix = ".asdf" if entries[0].file.endswith(".asdf") else ".fits"
     header = {
         "classes": ("Match", "UseAfter"),
@@ -130,6 +142,19 @@ def _write_rmap(path: Path, instrument: str, reftype: str, entries: list[Entry])
         "text_descr": f"Simulated {reftype}",
     }
     _write_mapping(path, header, "Match({\n" + "".join(rows) + "})")
+
+
+def _uncovered(instrument: str, entries: list[Entry]) -> list[tuple[str, str, str]]:
+    """Keys of what has no reference of an optional type: it goes on without, as in flight.
+
+    One row that matches everything would be simpler, but to CRDS it matches as
+    well as a row for one detector and any pattern.
+    """
+    covered = {entry.detector for entry in entries}
+    keys = [(name, ANY, ANY) for name in _DETECTORS[instrument] if name not in covered]
+    if all(entry.patterns != (ANY,) for entry in entries):
+        keys += [(name, ANY, "|".join(_TRADITIONAL)) for name in sorted(covered)]
+    return keys
 
 
 def _write_mapping(path: Path, header: dict[str, object], selector: str) -> None:

@@ -133,7 +133,8 @@ def _describe(
     meta.target.type = "FIXED"
     instrument = meta.instrument
     instrument.name, instrument.detector = detector.instrument, detector.name
-    instrument.filter = plan.filter
+    if detector.instrument != "FGS":  # it has none
+        instrument.filter = plan.filter
     for name in ("module", "channel", "pupil"):
         if getattr(detector, name) is not None:
             setattr(instrument, name, getattr(detector, name))

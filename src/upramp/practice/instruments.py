@@ -79,6 +79,8 @@ class Detector:
     """Whether the practice references hold an IPC kernel for it."""
     nonlinearity: float = 0.06
     """Part of the signal that is missing at full well."""
+    cubic_part: float = 0.25
+    """Part of it that a cubic term describes, the rest being quadratic."""
     ktc: float = 25.0
     """Reset noise in electrons."""
     cosmic_rays: float = 5.0
@@ -129,7 +131,7 @@ DETECTORS: Final[dict[str, Detector]] = {
         ),
         Detector(
             "NRS1", "NIRSPEC", "NIRSpec", "NRS1_FULL", 2, 1, _NIRSPEC, pupil=None,
-            gain=0.996, read_noise=9.6, dark=0.009, bias=8_200.0, full_well=54_000.0,
+            gain=0.996, read_noise=9.6, dark=0.009, bias=8_200.0, full_well=54_000.0, cubic_part=0.0,
         ),
         Detector(
             "GUIDER2", "FGS", "FGS", "FGS2_FULL", 2, -1, _FGS, pupil=None,
@@ -142,9 +144,9 @@ DETECTORS: Final[dict[str, Detector]] = {
             full_well=210_000.0, dark=0.25, ipc=0.0, nonlinearity=0.12, ktc=60.0,
             extra={
                 "reset_amplitude": 60.0,
-                "reset_groups": 1.6,
+                "reset_groups": 1.0,
                 "rscd_amplitude": 25.0,
-                "rscd_groups": 1.0,
+                "rscd_groups": 0.7,
                 "last_frame": 0.012,
             },
         ),

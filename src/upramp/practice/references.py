@@ -76,6 +76,15 @@ def linearity(
     """Write the polynomial from measured to linear DN, and the inverse's where asked for."""
     a, b = character.quadratic, character.cubic
     coefficients = np.stack([np.zeros_like(a), np.ones_like(a), a, b])
+    if detector.technology == "miri":
+        # No bias is subtracted before MIRI's correction: the same polynomial,
+        # of the signal above bias, written in raw DN and kept near them.
+        c = character.bias
+        coefficients = np.stack(
+            [a * c**2 - b * c**3, 1 - 2 * a * c + 3 * b * c**2, a - 3 * b * c, b]
+        )
+    elif not b.any():
+        coefficients = coefficients[:3]
     dq = np.where(character.light, 0, PIXEL["NO_LIN_CORR"]).astype(np.uint32)
     planes = [_plain("COEFFS", coefficients), _whole_dq(dq)]
     if inverse:
@@ -114,7 +123,9 @@ def dark(
         keywords["NINTS"] = 2
         model = "DarkMIRIModel"
     dq_shape = (2, 1, *rate.shape) if detector.technology == "miri" else rate.shape
-    planes = [_plain("SCI", ramp.astype(np.float32)), _whole_dq(np.zeros(dq_shape, np.uint32))]
+    large = rate.size > 1_000_000
+    cube = ramp.astype(np.float32)
+    planes = [_scaled("SCI", cube) if large else _plain("SCI", cube), _whole_dq(np.zeros(dq_shape, np.uint32))]
     _write(path, "DARK", detector, subarray, planes, keywords, model=model)
 
 
@@ -149,7 +160,7 @@ def flat(
     """Write the response to even light in DN, relative to the mean pixel's."""
     response = character.efficiency * area * np.float32(detector.gain) / character.gain
     bad = character.dq & np.uint32(PIXEL["DEAD"]) > 0
-    dq = np.where(bad, PIXEL["NO_FLAT_FIELD"] | PIXEL["DO_NOT_USE"], 0).astype(np.uint32)
+    dq = np.where(bad, PIXEL["NO_FLAT_FIELD"], 0).astype(np.uint32)
     response = np.where(character.light & ~bad, response, np.float32(1))
     error = np.full_like(response, 1e-4)
     planes = [_scaled("SCI", response), _scaled("ERR", error), _whole_dq(dq)]
@@ -272,13 +283,25 @@ def _scaled(name: str, data: Float) -> Any:
 
     low, high = float(data.min()), float(data.max())
     hdu = fits.ImageHDU(np.asarray(data, np.float64), name=name)
-    step = (high - low) / 65000 or abs(low) or 1.0
+    if low == high:
+        hdu.scale("uint8", bscale=1.0, bzero=low)
+        return hdu
+    step = (high - low) / 65000
     hdu.scale("int16", bscale=step, bzero=low + 32500 * step)
     return hdu
 
 
 def _whole_dq(dq: NDArray[np.generic]) -> Any:
-    """Make the DQ plane, as bytes where no high bit is set."""
-    if not dq.any():
+    """Make the DQ plane, as bytes where one scale brings its values into a byte."""
+    from astropy.io import fits
+
+    values = np.unique(dq)
+    lowest = int(np.bitwise_or.reduce(values)) or 1
+    factor = lowest & -lowest
+    if int(values[-1]) // factor > 255:
+        return _plain("DQ", dq.astype(np.uint32))
+    if factor < 256 and int(values[-1]) < 256:
         return _plain("DQ", dq.astype(np.uint8))
-    return _plain("DQ", dq.astype(np.uint32))
+    hdu = fits.ImageHDU(dq.astype(np.float64), name="DQ")
+    hdu.scale("uint8", bscale=float(factor), bzero=0.0)
+    return hdu

@@ -31,8 +31,8 @@ _ROLL = 37.0
 _POINTING_ERROR = 0.022
 """Standard deviation of the pointing in each coordinate, arcseconds."""
 _IMAGING = ("NIRCAM", "NIRISS", "MIRI")
-_DARK_FRAMES = {"NIRCAM": 12, "NIRISS": 14, "NIRSPEC": 3, "MIRI": 10}
-_RESET_GROUPS = 10
+_DARK_FRAMES = {"NIRCAM": 12, "NIRISS": 14, "NIRSPEC": 3, "MIRI": 8}
+_RESET_GROUPS = 6
 _FLIGHT_LIKE_JUMP = {
     "expand_large_events": True,
     "after_jump_flag_dn1": 1000.0,
@@ -98,7 +98,9 @@ def wanted_references(plans: list[ExposurePlan]) -> list[Reference]:
             want(Reference(plan.detector, "rscd", ANY))
         else:
             want(Reference(plan.detector, "superbias", window, raw_pattern, plan))
-            want(Reference(plan.detector, "linearity", window, flight_like=True))
+            if plan.pattern.frames > 1:
+                # Working read by read makes a difference to averaged reads only.
+                want(Reference(plan.detector, "linearity", window, flight_like=True))
         if detector.corrects_ipc:
             want(Reference(plan.detector, "ipc", ANY))
         if plan.irs2:
