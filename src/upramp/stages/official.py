@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import threading
 import warnings
 from dataclasses import dataclass, field
@@ -293,15 +294,22 @@ class OfficialRun:
                     f"there is not enough memory ({self._step})",
                     f"close other programs, or use a larger machine; {see}",
                 )
-            if isinstance(cause, OSError) and cause.errno in _NO_ROOM:
+            if isinstance(cause, OSError) and (problem := _no_room(cause)):
                 return OutputError(
-                    self.folder.parent, _NO_ROOM[cause.errno], "free some space or write elsewhere"
+                    self.folder.parent, problem, "free some space or write elsewhere"
                 )
         text = next((line for line in str(error).splitlines() if line.strip()), "")
         reason = f"{type(error).__name__}: {text.strip()}" if text else type(error).__name__
         return CalibrationError(
             path, f"the official pipeline failed ({self._step}): {reason}", see
         )
+
+
+def _no_room(error: OSError) -> str | None:
+    # numpy tells of a write that was cut short by text alone.
+    if re.search(r"\d+ requested and \d+ written|Not enough space", str(error)):
+        return "there is no room for the products"
+    return _NO_ROOM.get(error.errno)
 
 
 def _chain(error: BaseException | None) -> list[BaseException]:

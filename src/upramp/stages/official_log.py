@@ -54,8 +54,11 @@ def official_log(pipeline: Any, file: Path) -> Iterator[logging.Logger]:
     raises, logging.raiseExceptions = logging.raiseExceptions, False
     try:
         with warnings.catch_warnings(), config.context(pipeline.get_stpipe_loggers()):
-            # The log is whole, however quiet the process around it is.
+            # The log is whole, however quiet the process around it is: Python's own defaults.
             warnings.simplefilter("default")
+            for kind in (DeprecationWarning, PendingDeprecationWarning, ImportWarning):
+                warnings.simplefilter("ignore", kind)
+            warnings.simplefilter("ignore", ResourceWarning)
             yield logging.getLogger("stpipe")
     finally:
         logging.raiseExceptions = raises

@@ -144,8 +144,8 @@ def attach(model: Any, provenance: Mapping[str, Any]) -> dict[str, Any]:
     if announced != stored["created"]:
         # Once for each run, however often a model is saved on its way.
         model.add_history_entry(
-            f"upramp {__version__}: engine {stored['engine']}, {stored['pipeline']}, context "
-            f"{stored['context']}; the whole provenance is in the ASDF tree, meta.upramp"
+            f"upramp {__version__}: {stored['engine']} {stored['pipeline']}, "
+            f"{stored['context']} (ASDF meta.upramp)"
         )
     return stored
 
