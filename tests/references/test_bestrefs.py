@@ -110,6 +110,23 @@ def test_unreachable_server_falls_back_to_the_cache(cache, header, monkeypatch):
     assert best_references(header, ["gain"])["gain"].path is not None
 
 
+def test_caches_of_one_observatory_and_rules_kept_apart(cache, header, monkeypatch, tmp_path):
+    apart = tmp_path / "rules" / "jwst"
+    apart.parent.mkdir()
+    cache.mappings.rename(apart)
+    monkeypatch.setenv("CRDS_MAPPATH", str(apart.parent))
+    monkeypatch.setenv("CRDS_CONTEXT", "jwst_0001.pmap")
+    assert best_references(header, ["gain"])["gain"].path is not None
+    single = tmp_path / "single"
+    single.mkdir()
+    for folder in ("config", "references"):
+        (cache.root / folder / "jwst").rename(single / folder)
+    apart.rename(single / "mappings")
+    monkeypatch.delenv("CRDS_MAPPATH")
+    monkeypatch.setenv("CRDS_PATH_SINGLE", str(single))
+    assert best_references(header, ["gain"])["gain"].path.is_relative_to(single)
+
+
 def test_a_changed_environment_is_taken_up(cache, header, monkeypatch, tmp_path):
     best_references(header, ["gain"])
     monkeypatch.setenv("CRDS_PATH", str(tmp_path / "nowhere"))

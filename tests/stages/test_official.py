@@ -248,13 +248,14 @@ def test_without_a_folder_the_log_of_a_failure_is_kept(crds, uncal, monkeypatch)
 @pytest.mark.parametrize(
     "case",
     [
-        ("jmup.rejection_threshold", "5", "did you mean jump"),
-        ("jump.rejection_treshold", "5", "did you mean rejection_threshold"),
+        ("jmup.rejection_threshold", "5", "perhaps jump"),
+        ("jump.rejection_treshold", "5", "perhaps rejection_threshold"),
         ("jump.rejection_threshold", "five", "it cannot be 'five'"),
         ("ramp_fit.algorithm", "GUESS", "it cannot be 'GUESS'"),
         ("jump", "5", "this is a step"),
         ("nonsense", "5", "no parameter 'nonsense'"),
         ("output_dir", "/x", "use output_dir"),
+        ("jump.output_dir", "/x", "use output_dir"),
         ("zzz.zzz", "1", "there are group_scale"),
     ],
 )

@@ -41,8 +41,11 @@ _VARIABLES: Final = (
     "CRDS_PATH",
     "CRDS_PATH_SINGLE",
     "CRDS_MAPPATH",
+    "CRDS_MAPPATH_SINGLE",
     "CRDS_REFPATH",
+    "CRDS_REFPATH_SINGLE",
     "CRDS_CFGPATH",
+    "CRDS_CFGPATH_SINGLE",
     "CRDS_CONTEXT",
     "CRDS_SERVER_URL",
     "CRDS_MODE",
@@ -77,12 +80,12 @@ class CrdsEnvironment:
     @property
     def mappings(self) -> Path:
         """Where the rules are."""
-        return self.path / "mappings" / OBSERVATORY
+        return _located("CRDS_MAPPATH", self.path, "mappings")
 
     @property
     def server_config(self) -> Path:
         """The file that tells the cache's own default context."""
-        return self.path / "config" / OBSERVATORY / "server_config"
+        return _located("CRDS_CFGPATH", self.path, "config") / "server_config"
 
     def require_usable(self, context: str | None = None) -> None:
         """Check what can be checked before `crds` is called.
@@ -160,7 +163,8 @@ def crds_environment() -> CrdsEnvironment:
 
     Nothing is checked yet; see `CrdsEnvironment.require_usable`.
     """
-    path = Path(os.environ.get("CRDS_PATH") or _DEFAULT_CACHE)
+    single = os.environ.get("CRDS_PATH_SINGLE")
+    path = Path(single or os.environ.get("CRDS_PATH") or _DEFAULT_CACHE)
     server = os.environ.get("CRDS_SERVER_URL") or None
     if server is not None and "serverless" in server:
         server = None
@@ -170,6 +174,17 @@ def crds_environment() -> CrdsEnvironment:
         server_url=server,
         writable=_writable(path),
     )
+
+
+def _located(variable: str, cache: Path, folder: str) -> Path:
+    # Sites that keep rules, references or configuration apart say so by these.
+    if single := os.environ.get(f"{variable}_SINGLE"):
+        return Path(single)
+    if several := os.environ.get(variable):
+        return Path(several) / OBSERVATORY
+    if os.environ.get("CRDS_PATH_SINGLE"):
+        return cache / folder
+    return cache / folder / OBSERVATORY
 
 
 def _writable(path: Path) -> bool:

@@ -154,6 +154,7 @@ class OfficialRun:
     _step: str = "configuration"
     _instance: Any = None
     _record: dict[str, Any] = field(default_factory=dict)
+    _switched_off: list[str] = field(default_factory=list)
     _outcome: Outcome = field(default_factory=Outcome)
 
     def run(self, model: Any) -> Outcome:
@@ -231,6 +232,8 @@ class OfficialRun:
         weights = {name: _WEIGHTS.get(name, 1.0) for name, step in steps.items() if not step.skip}
         self.progress.start(sum(weights.values()) or 1, "references")
         for name, step in steps.items():
+            if step.skip:
+                self._switched_off.append(name)
             step.run = self._watched(name, step.run, weights)
             step.save_model = self._recorded(step.save_model)
         instance.save_model = self._recorded(instance.save_model, own=True)
@@ -244,7 +247,7 @@ class OfficialRun:
         self._outcome.models[instance.suffix] = result
         if not self.save:
             self._name(result, instance.suffix)
-        self._outcome.provenance = provenance.attach(result, self._record)
+        self._outcome.provenance = provenance.attach(result, self._record, self._switched_off)
 
     def _name(self, model: Any, suffix: str) -> None:
         # As saving would: later stages derive their products' names from it.
@@ -271,7 +274,7 @@ class OfficialRun:
     def _recorded(self, save: Callable[..., Any], *, own: bool = False) -> Callable[..., Any]:
         def recorded(model: Any, suffix: str | None = None, **keywords: Any) -> Any:
             if hasattr(model, "meta"):
-                provenance.attach(model, self._record)
+                provenance.attach(model, self._record, self._switched_off)
             if own and suffix is not None:
                 # Later steps change the ramp in place; the others are final.
                 kept = model.copy() if suffix == "ramp" else model

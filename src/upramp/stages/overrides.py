@@ -19,6 +19,11 @@ _OURS: Final = frozenset(
 """Parameters of the pipeline itself that decide where products go, and under which name."""
 
 _INTERNAL: Final = frozenset({"name", "class", "config_file"})
+_PLACES: Final = frozenset({"output_dir", "input_dir"})
+"""Parameters of a step that would take its files past the staging folder."""
+
+_GENERAL: Final = _OURS | {"pre_hooks", "post_hooks"}
+"""Parameters that every step has: not worth listing."""
 
 
 def parse_assignment(text: str) -> tuple[str, str]:
@@ -100,7 +105,7 @@ def to_pipeline_keywords(pipeline: Any, overrides: Mapping[str, Any]) -> dict[st
                 f"{pipeline.__name__} has no step {step!r}",
                 _suggest(step, list(spec["steps"])),
             )
-        known = [key for key in spec["steps"][step] if key not in _INTERNAL]
+        known = [key for key in spec["steps"][step] if key not in _INTERNAL | _PLACES]
         _require_parameter(name, parameter, known, {})
         keywords.setdefault("steps", {}).setdefault(step, {})[parameter] = value
     for name, value in overrides.items():
@@ -129,8 +134,8 @@ def _suggest(word: str, known: Iterable[str]) -> str:
     known = list(known)
     near = difflib.get_close_matches(word.lower(), known, n=3, cutoff=0.5)
     if near:
-        return f"did you mean {' or '.join(near)}?"
-    return f"there are {', '.join(known)}"
+        return f"perhaps {' or '.join(near)} is meant"
+    return f"there are {', '.join(name for name in known if name not in _GENERAL)}"
 
 
 def _require_value(pipeline: Any, name: str, value: Any) -> None:

@@ -21,7 +21,7 @@ from upramp.errors import InputError
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 __all__ = ["PINNED", "attach", "build", "input_record", "read_provenance", "versions"]
 
@@ -117,7 +117,9 @@ def build(
     }
 
 
-def attach(model: Any, provenance: Mapping[str, Any]) -> dict[str, Any]:
+def attach(
+    model: Any, provenance: Mapping[str, Any], switched_off: Iterable[str] = ()
+) -> dict[str, Any]:
     """Store a provenance in a data model, with the steps that the model has been through.
 
     Parameters
@@ -126,6 +128,8 @@ def attach(model: Any, provenance: Mapping[str, Any]) -> dict[str, Any]:
         A data model of `stdatamodels`; changed in place.
     provenance
         What `build` gave.
+    switched_off
+        Steps that were not to run: the model forgets some of them.
 
     Returns
     -------
@@ -134,6 +138,7 @@ def attach(model: Any, provenance: Mapping[str, Any]) -> dict[str, Any]:
     """
     steps = getattr(model.meta, "cal_step", None)
     status = {} if steps is None else dict(steps.instance)
+    status |= dict.fromkeys(switched_off, "SKIPPED")
     stored = {
         **provenance,
         "steps": {name: str(value) for name, value in status.items() if value is not None},
