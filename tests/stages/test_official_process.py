@@ -123,7 +123,8 @@ def test_killed_while_writing(environment, uncal, old, moment):
         while process.poll() is None and not any(folder.glob(f".upramp-*/*{moment}")):
             time.sleep(0.001)
         process.kill()
-    assert process.returncode == -signal.SIGKILL
+    # It may have come to its end in that very moment.
+    assert process.returncode in {-signal.SIGKILL, 0}
     for product in folder.glob("*.fits"):
         if product.read_bytes() != OLD.encode():
             with open_exposure(product) as exposure:
