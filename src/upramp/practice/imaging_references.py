@@ -155,9 +155,9 @@ def vega_offsets(path: Path, detector: Detector) -> None:
     if detector.pupil is not None:
         columns["pupil"] = [detector.pupil] * len(names)
     columns["abvega_offset"] = np.array(offsets, np.float32)
-    file = datamodels.ABVegaOffsetModel(abvega_offset=Table(columns))
+    file = datamodels.ABVegaOffsetModel()
     _describe(file, detector, "abvegaoffset")
-    _save_asdf(file, path)
+    _save_asdf(file, path, abvega_offset=Table(columns))
 
 
 def parameters(path: Path, instrument: str, step_class: str, alias: str, values: dict[str, Any]) -> None:
@@ -214,7 +214,7 @@ def _save_fits(file: Any, path: Path) -> None:
         save_reproducibly(file, temporary)
 
 
-def _save_asdf(file: Any, path: Path) -> None:
+def _save_asdf(file: Any, path: Path, **nodes: Any) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     file.meta.date = MADE_ON
     file.meta.filename = path.name
@@ -222,4 +222,5 @@ def _save_asdf(file: Any, path: Path) -> None:
         # As with FITS, the model's own save() would put in today's date.
         import asdf
 
-        asdf.AsdfFile(dict(file._instance)).write_to(temporary)  # noqa: SLF001 - no public way
+        tree = {**file._instance, **nodes}  # noqa: SLF001 - no public way
+        asdf.AsdfFile(tree).write_to(temporary)

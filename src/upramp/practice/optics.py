@@ -27,7 +27,7 @@ GAP = 0.007
 DIAMETER = 6.62
 PHASES = 8
 """Sub-pixel positions per pixel at which the PSF is kept."""
-_WAVEFRONT_RMS_NM = 70.0
+_WAVEFRONT_RMS_NM = 45.0
 
 
 @lru_cache(maxsize=2)

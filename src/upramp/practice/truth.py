@@ -12,12 +12,13 @@ from ..atomic import replacing, write_text
 from .cosmic_rays import KINDS
 from .instruments import DETECTORS
 from .readout import Ramp, group_of_frame
+from .sky import CENTRE
 
 if TYPE_CHECKING:
     from .geometry import Attitude
     from .programs import ExposurePlan
     from .scene import Scene
-    from .sky import Sky
+    from .sky import Sky, Stars
 
 __all__ = ["write_catalogues", "write_exposure_truth"]
 
@@ -25,7 +26,8 @@ _README = """\
 Truth of the practice archive (a simulation).
 
 stars.ecsv, galaxies.ecsv   everything in the field; fluxes in Jy
-reference_catalog.ecsv      RA and DEC of stars bright enough to align images to
+reference_catalog.ecsv      RA and DEC of stars that images can be aligned to: bright,
+                            and without a neighbour that disturbs them
 <exposure>_truth.fits
     FLUX    electrons per second from the sky in each pixel, (ny, nx), before
             inter-pixel capacitance; without dark current
@@ -124,9 +126,22 @@ def write_catalogues(folder: Path, sky: Sky) -> None:
         ),
         "galaxies.ecsv": Table({name: getattr(galaxies, name) for name in vars(galaxies)}),
     }
-    good = (stars.flux > 1e-6) & (stars.flux < 2e-4)
+    good = _good_for_alignment(stars)
     tables["reference_catalog.ecsv"] = Table({"RA": stars.ra[good], "DEC": stars.dec[good]})
     for name, table in tables.items():
         with replacing(folder / name) as temporary:
             table.write(temporary, format="ascii.ecsv", overwrite=True)
     write_text(folder / "README.txt", _README)
+
+
+def _good_for_alignment(stars: Stars) -> NDArray[np.bool_]:
+    """Choose stars that any exposure detects as one, and whose cores do not saturate."""
+    from scipy.spatial import KDTree
+
+    x = stars.ra * np.cos(np.radians(CENTRE[1])) * 3600
+    places = np.stack([x, stars.dec * 3600], axis=1)
+    alone = np.ones(len(x), bool)
+    for a, b in KDTree(places).query_pairs(1.3):
+        alone[a] &= stars.flux[b] < 0.1 * stars.flux[a]
+        alone[b] &= stars.flux[a] < 0.1 * stars.flux[b]
+    return np.asarray(alone & (stars.flux > 2.5e-6) & (stars.flux < 1.5e-4))
