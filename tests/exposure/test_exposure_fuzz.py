@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import json
 import tracemalloc
 import warnings
 
@@ -38,6 +39,11 @@ def whole_file(tmp_path, name):
     return path.read_bytes()
 
 
+def tell(described):
+    described.to_text()
+    json.dumps(described.to_json())
+
+
 def exercise(path):
     """Do everything a user can do with a file without the official packages."""
     sentence = ""
@@ -48,8 +54,7 @@ def exercise(path):
             try:
                 with open_exposure(path, decompressed_limit=1 << 20) as exposure:
                     for step in (
-                        lambda: describe(exposure).to_text(),
-                        lambda: describe(exposure).to_json(),
+                        lambda: tell(describe(exposure)),
                         exposure.require_calibratable,
                         lambda: [np.asarray(exposure[name]).shape for name in exposure.arrays],
                         lambda: [len(exposure[name]) for name in exposure.tables],

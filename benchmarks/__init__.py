@@ -1,0 +1,1 @@
+"""Each performance claim, as a command: ``python -m benchmarks`` prints one table."""
