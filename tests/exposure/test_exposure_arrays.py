@@ -154,6 +154,20 @@ def test_damaged_columns_are_one_sentence(tmp_path, form):
     tracemalloc.stop()
 
 
+def test_a_count_of_columns_is_not_believed(tmp_path):
+    table = fits.BinTableHDU(np.zeros(3, [("a", "f4")]), name="GROUP")
+    path = write_level1b(tmp_path / "x_uncal.fits", extra=[table])
+    content = path.read_bytes()
+    old, new = f"TFIELDS = {1:20d}".encode(), f"TFIELDS = {33079023:20d}".encode()
+    assert old in content
+    path.write_bytes(content.replace(old, new))
+    tracemalloc.start()
+    with pytest.raises(InputError, match="the columns of its table GROUP are damaged"):
+        _ = open_exposure(path)["GROUP"]
+    assert tracemalloc.get_traced_memory()[1] < 5e6
+    tracemalloc.stop()
+
+
 def test_importing_and_opening_need_no_official_package(tmp_path):
     path = write_level1b(tmp_path / "x_uncal.fits")
     code = (

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["read_array", "read_table", "stored_array"]
 
 _DOWNLOAD_AGAIN: Final = "download or copy it again"
+_MAX_COLUMNS: Final = 999
+"""Of a table, by the FITS standard."""
 _CHUNK: Final = 1 << 20
 
 
@@ -98,7 +100,10 @@ def read_table(source: Source, hdu: HDU) -> fits.FITS_rec:
     """
     if hdu.type != "BINTABLE" or len(hdu.shape) != 2:
         source.fail(f"its {hdu.label} is no binary table", "ask for one of its tables")
-    parse_header(source, hdu.raw)
+    fields = keyword(source, parse_header(source, hdu.raw), "TFIELDS")
+    # astropy would make room for as many columns as are declared.
+    if not isinstance(fields, int) or not 0 <= fields <= _MAX_COLUMNS:
+        source.fail(f"the columns of its table {hdu.label} are damaged", _DOWNLOAD_AGAIN)
     content = io.BytesIO(hdu.raw + source.read(hdu.offset, -(-hdu.size // BLOCK) * BLOCK))
     try:
         with warnings.catch_warnings():
