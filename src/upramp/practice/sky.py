@@ -1,4 +1,9 @@
-"""The sky of the practice archive: a crowded calibration field with galaxies behind it."""
+"""The sky of the practice archive: a calibration field.
+
+Standards, bright and apart from one another, densest in the middle where every
+instrument points; faint stars between them; a few stars that saturate;
+galaxies behind.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +23,13 @@ CENTRE = (80.4875, -69.4975)
 """Right ascension and declination of the field's centre, degrees."""
 RADIUS = 115.0
 """Radius of the field in arcseconds."""
-STARS_PER_SQUARE_ARCSEC = 0.10
-GALAXIES_PER_SQUARE_ARCSEC = 0.012
+_FAINT_PER_SQUARE_ARCSEC = 0.08
+_GALAXIES_PER_SQUARE_ARCSEC = 0.012
+_SATURATING_PER_SQUARE_ARCSEC = 0.0008
+_APART = 1.9
+"""No standard has another, or a saturating star, nearer than this; arcseconds."""
+_CROWD = 22.0
+"""Radius in arcseconds within which standards are dense."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +42,8 @@ class Stars:
     """Jy at 3.5 micrometres."""
     slope: Float
     """Power by which the flux falls with wavelength."""
+    standard: NDArray[np.bool_]
+    """Stars to align and to calibrate with."""
 
     def flux_in(self, bandpass: Filter) -> Float:
         """Flux in Jy in a bandpass."""
@@ -67,9 +79,6 @@ class Sky:
 def make_sky(seed: int) -> Sky:
     """Scatter stars and galaxies over the field.
 
-    Star counts follow a power law from 0.1 to 1000 microjansky, as in a
-    crowded field of the Large Magellanic Cloud seen near 3.5 micrometres.
-
     Parameters
     ----------
     seed
@@ -77,17 +86,34 @@ def make_sky(seed: int) -> Sky:
     """
     area = np.pi * RADIUS**2
     rng = stream(seed, "stars")
-    count = int(area * STARS_PER_SQUARE_ARCSEC)
-    ra, dec = _scatter(rng, count)
-    stars = Stars(ra, dec, 1e-6 * _power_law(rng, count, 0.1, 1000.0, -0.55), rng.normal(1.7, 0.2, count))
+    saturating = _scatter(rng, int(area * _SATURATING_PER_SQUARE_ARCSEC), RADIUS)
+    # One that even the smallest field holds.
+    saturating[0] = (4.2, -3.1)
+    dense = _scatter(rng, 1200, _CROWD)
+    standards = _apart(np.concatenate([dense, _scatter(rng, 1500, RADIUS)]), saturating)
+    faint = _scatter(rng, int(area * _FAINT_PER_SQUARE_ARCSEC), RADIUS)
+    counts = [len(saturating), len(standards), len(faint)]
+    flux = [
+        rng.uniform(300, 1200, counts[0]),
+        np.exp(rng.uniform(np.log(4), np.log(45), counts[1])),
+        _power_law(rng, counts[2], 0.1, 3.0, -0.6),
+    ]
+    ra, dec = _on_the_sky(np.concatenate([saturating, standards, faint]))
+    stars = Stars(
+        ra,
+        dec,
+        1e-6 * np.concatenate(flux),
+        rng.normal(1.7, 0.2, len(ra)),
+        np.repeat([False, True, False], counts),
+    )
     rng = stream(seed, "galaxies")
-    count = int(area * GALAXIES_PER_SQUARE_ARCSEC)
-    ra, dec = _scatter(rng, count)
+    count = int(area * _GALAXIES_PER_SQUARE_ARCSEC)
+    ra, dec = _on_the_sky(_scatter(rng, count, RADIUS))
     late = rng.random(count) < 0.75
     galaxies = Galaxies(
         ra,
         dec,
-        1e-6 * _power_law(rng, count, 0.3, 60.0, -0.8),
+        1e-6 * _power_law(rng, count, 0.3, 40.0, -0.8),
         np.clip(rng.lognormal(np.log(0.28), 0.45, count), 0.08, 1.2),
         np.where(late, 1.0, 3.0),
         rng.uniform(0.3, 1.0, count),
@@ -96,11 +122,27 @@ def make_sky(seed: int) -> Sky:
     return Sky(stars, galaxies)
 
 
-def _scatter(rng: np.random.Generator, count: int) -> tuple[Float, Float]:
-    distance = RADIUS * np.sqrt(rng.random(count)) / 3600
+def _scatter(rng: np.random.Generator, count: int, radius: float) -> Float:
+    """Draw places (count, 2) in a circle, arcseconds from its centre."""
+    distance = radius * np.sqrt(rng.random(count))
     angle = rng.uniform(0, 2 * np.pi, count)
-    dec = CENTRE[1] + distance * np.sin(angle)
-    return CENTRE[0] + distance * np.cos(angle) / np.cos(np.radians(dec)), dec
+    return np.stack([distance * np.cos(angle), distance * np.sin(angle)], axis=1)
+
+
+def _apart(places: Float, others: Float) -> Float:
+    """Keep, in their order, the places that are not near one kept before or near others."""
+    kept: list[Float] = []
+    taken = list(others)
+    for place in places:
+        if np.min(np.hypot(*(np.array(taken) - place).T)) > _APART:
+            kept.append(place)
+            taken.append(place)
+    return np.array(kept)
+
+
+def _on_the_sky(places: Float) -> tuple[Float, Float]:
+    dec = CENTRE[1] + places[:, 1] / 3600
+    return CENTRE[0] + places[:, 0] / 3600 / np.cos(np.radians(dec)), dec
 
 
 def _power_law(rng: np.random.Generator, count: int, low: float, high: float, power: float) -> Float:

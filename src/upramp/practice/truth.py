@@ -12,13 +12,12 @@ from ..atomic import replacing, write_text
 from .cosmic_rays import KINDS
 from .instruments import DETECTORS
 from .readout import Ramp, group_of_frame
-from .sky import CENTRE
 
 if TYPE_CHECKING:
     from .geometry import Attitude
     from .programs import ExposurePlan
     from .scene import Scene
-    from .sky import Sky, Stars
+    from .sky import Sky
 
 __all__ = ["write_catalogues", "write_exposure_truth"]
 
@@ -26,8 +25,7 @@ _README = """\
 Truth of the practice archive (a simulation).
 
 stars.ecsv, galaxies.ecsv   everything in the field; fluxes in Jy
-reference_catalog.ecsv      RA and DEC of stars that images can be aligned to: bright,
-                            and without a neighbour that disturbs them
+reference_catalog.ecsv      RA and DEC of the standards, which images can be aligned to
 <exposure>_truth.fits
     FLUX    electrons per second from the sky in each pixel, (ny, nx), before
             inter-pixel capacitance; without dark current
@@ -122,26 +120,15 @@ def write_catalogues(folder: Path, sky: Sky) -> None:
     stars, galaxies = sky.stars, sky.galaxies
     tables = {
         "stars.ecsv": Table(
-            {"ra": stars.ra, "dec": stars.dec, "flux_3p5um": stars.flux, "slope": stars.slope}
+            {"ra": stars.ra, "dec": stars.dec, "flux_3p5um": stars.flux, "slope": stars.slope,
+             "standard": stars.standard}
         ),
         "galaxies.ecsv": Table({name: getattr(galaxies, name) for name in vars(galaxies)}),
     }
-    good = _good_for_alignment(stars)
+    good = stars.standard
     tables["reference_catalog.ecsv"] = Table({"RA": stars.ra[good], "DEC": stars.dec[good]})
     for name, table in tables.items():
         with replacing(folder / name) as temporary:
             table.write(temporary, format="ascii.ecsv", overwrite=True)
     write_text(folder / "README.txt", _README)
 
-
-def _good_for_alignment(stars: Stars) -> NDArray[np.bool_]:
-    """Choose stars that any exposure detects as one, and whose cores do not saturate."""
-    from scipy.spatial import KDTree
-
-    x = stars.ra * np.cos(np.radians(CENTRE[1])) * 3600
-    places = np.stack([x, stars.dec * 3600], axis=1)
-    alone = np.ones(len(x), bool)
-    for a, b in KDTree(places).query_pairs(1.3):
-        alone[a] &= stars.flux[b] < 0.1 * stars.flux[a]
-        alone[b] &= stars.flux[a] < 0.1 * stars.flux[b]
-    return np.asarray(alone & (stars.flux > 2.5e-6) & (stars.flux < 1.5e-4))
