@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .exposure import Exposure
     from .exposure import open_exposure as open  # noqa: A004 - the public name of the contract
-    from .stages import calibrate, compare
+    from .stages import calibrate
+    from .stages.compare import compare
 
 __all__ = ["Exposure", "__version__", "calibrate", "compare", "open"]
 

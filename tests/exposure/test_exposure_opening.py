@@ -284,7 +284,7 @@ def test_text_where_a_number_belongs_is_told(raw):
         ("WfssThingModel", "x.fits", (6, 8), {}, "WfssThingModel"),
     ],
 )
-def test_kinds(tmp_path, model, name, shape, extra, kind):  # noqa: PLR0917 - one row of the table
+def test_kinds(tmp_path, model, name, shape, extra, kind):
     path = tmp_path / name
     level1b_hdus(np.zeros(shape, np.float32), DATAMODL=model, **extra).writeto(path)
     assert open_exposure(path).kind == kind

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .. import __version__
-from ..atomic import write_text
-from ..errors import OutputError, UsageError
-from ..progress import Progress, Silent
+from upramp import __version__
+from upramp.atomic import write_text
+from upramp.errors import OutputError, UsageError
+from upramp.progress import Progress, Silent
+
 from . import crds_context
 from .programs import PROGRAMS, Program
 
@@ -170,6 +171,7 @@ def _run(
 ) -> tuple[Path, ...]:
     # Here, so that the list of programs is at hand without NumPy.
     from . import tasks
+    from .needs import entries
     from .sky import make_sky
     from .truth import write_catalogues
 
@@ -181,7 +183,9 @@ def _run(
         # Forking a process that has threads can hang it; spawned ones start clean.
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(
-            max_workers=min(processes, len(jobs)), mp_context=context, initializer=tasks.prepare_worker
+            max_workers=min(processes, len(jobs)),
+            mp_context=context,
+            initializer=tasks.prepare_worker,
         ) as pool:
             waiting = {pool.submit(tasks.work, job): job for job in jobs}
             try:
@@ -195,7 +199,7 @@ def _run(
                 pool.shutdown(cancel_futures=True)
                 raise
     write_catalogues(folder / "truth", make_sky(seed))
-    crds_context.write_context(folder / "crds", tasks.entries(plans))
+    crds_context.write_context(folder / "crds", entries(plans))
     progress.advance(1)
     progress.finish()
     return tuple(sorted(made))

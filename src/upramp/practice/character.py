@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..dq import PIXEL
-from .instruments import Detector
+from upramp.dq import PIXEL
+
 from .randomness import stream
+
+if TYPE_CHECKING:
+    from .instruments import Detector
 
 __all__ = ["Character", "amplifier_of", "make_character"]
 
@@ -117,12 +121,22 @@ def make_character(detector: Detector, seed: int) -> Character:
     saturation = np.minimum(bias + np.float32(0.93) * deepest, np.float32(65000))
     saturation[~light] = 65535
     return Character(
-        dq, light, gain, read_noise, bias, dark, efficiency, full_well, quadratic, cubic, saturation
+        dq,
+        light,
+        gain,
+        read_noise,
+        bias,
+        dark,
+        efficiency,
+        full_well,
+        quadratic,
+        cubic,
+        saturation,
     )
 
 
 def amplifier_of(detector: Detector) -> NDArray[np.uint8]:
-    """Number of the amplifier that reads each pixel of the whole detector, in the science frame.
+    """Give the number of the amplifier that reads each pixel of the whole detector.
 
     Near-infrared detectors have four stripes along the fast axis; MIRI's four
     outputs read every fourth column.
@@ -164,7 +178,7 @@ def _amplifier_values(
 
 
 def _smooth(rng: np.random.Generator, ny: int, nx: int, amplitude: float) -> Float:
-    """A gentle surface around one: a sum of few long waves."""
+    """Draw a gentle surface around one: a sum of few long waves."""
     v, u = np.linspace(0, 1, ny)[:, None], np.linspace(0, 1, nx)[None, :]
     surface = np.zeros((ny, nx), np.float32)
     for _ in range(3):

@@ -10,12 +10,14 @@ Regan 2023, JWST-STScI-008545). Showers: faint, wide patches, as MIRI sees.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .instruments import Detector
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from .instruments import Detector
 
 __all__ = ["KINDS", "Hits", "draw_hits", "empty_hits", "join"]
 
@@ -24,9 +26,7 @@ KINDS: Final = ("track", "snowball", "shower")
 
 _ELECTRONS_PER_UM = 150.0
 """Most probable charge per micrometre of path."""
-_DIFFUSION: Final = np.array(
-    [[0.004, 0.022, 0.004], [0.022, 0.896, 0.022], [0.004, 0.022, 0.004]]
-)
+_DIFFUSION: Final = np.array([[0.004, 0.022, 0.004], [0.022, 0.896, 0.022], [0.004, 0.022, 0.004]])
 """Part of a hit's charge that its pixel and its neighbours collect."""
 _SNOWBALLS_PER_CM2_S = 1.6e-3
 _SHOWERS_PER_CM2_S = 4e-3
@@ -100,7 +100,11 @@ def draw_hits(
     ny, nx = light.shape
     square_cm = ny * nx * (detector.pitch_um * 1e-4) ** 2
     seconds = frames * frame_time
-    parts = [_tracks(detector, light, frames, rng.poisson(detector.cosmic_rays * square_cm * seconds), rng)]
+    parts = [
+        _tracks(
+            detector, light, frames, rng.poisson(detector.cosmic_rays * square_cm * seconds), rng
+        )
+    ]
     if detector.technology == "nir":
         # One at least, so that each exposure has one to find where it fits.
         count = rng.poisson(_SNOWBALLS_PER_CM2_S * square_cm * seconds) + 1
@@ -190,19 +194,19 @@ def _on_window(
     event: NDArray[np.generic],
     kind: int,
     frame: NDArray[np.generic],
-    y: NDArray[np.generic],
-    x: NDArray[np.generic],
+    y: NDArray[np.int64],
+    x: NDArray[np.int64],
     energy: NDArray[np.generic],
 ) -> Hits:
     ny, nx = light.shape
-    y, x = y.astype(np.int32), x.astype(np.int32)
+    # Windows are small: 32 bits hold any place.
     inside = (y >= 0) & (y < ny) & (x >= 0) & (x < nx)
     inside[inside] &= light[y[inside], x[inside]]
     return Hits(
         event[inside].astype(np.int32),
         np.full(inside.sum(), kind, np.uint8),
         frame[inside].astype(np.int32),
-        y[inside],
-        x[inside],
+        y[inside].astype(np.int32),
+        x[inside].astype(np.int32),
         energy[inside].astype(np.float32),
     )

@@ -13,10 +13,12 @@ import hashlib
 import inspect
 import pprint
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from ..atomic import write_text
+from upramp.atomic import write_text
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["ANY", "CODE_DEFAULTS", "FLIGHT_LIKE", "Entry", "write_context"]
 
@@ -126,11 +128,13 @@ def _write_rmap(path: Path, instrument: str, reftype: str, entries: list[Entry])
     rows = []
     for entry in sorted(entries, key=lambda e: (e.detector, e.subarrays, e.patterns)):
         key = (entry.detector, "|".join(entry.subarrays), "|".join(entry.patterns))
-        rows.append(f"    {key!r} : UseAfter({{\n        '{_USE_AFTER}' : '{entry.file}',\n    }}),\n")
+        rows.append(
+            f"    {key!r} : UseAfter({{\n        '{_USE_AFTER}' : '{entry.file}',\n    }}),\n"
+        )
     if reftype in _OPTIONAL or reftype.startswith("pars-"):
         rows += [f"    {key!r} : 'N/A',\n" for key in _uncovered(instrument, entries)]
     suffix = ".asdf" if entries[0].file.endswith(".asdf") else ".fits"
-    header = {
+    header: dict[str, object] = {
         "classes": ("Match", "UseAfter"),
         "file_ext": suffix,
         "filekind": reftype.upper(),

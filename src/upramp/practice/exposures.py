@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..atomic import replacing
-from .geometry import Attitude, Subarray
+from upramp.atomic import replacing
+
 from .irs2 import SCIENCE_SHAPE
-from .readout import Ramp
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .geometry import Attitude, Subarray
     from .instruments import Detector
     from .programs import ExposurePlan
+    from .readout import Ramp
 
 __all__ = ["MADE_ON", "START", "save_reproducibly", "write_level1b"]
 
@@ -83,15 +85,18 @@ def save_reproducibly(model: Any, path: Path) -> None:
 
 
 def _number(root: str) -> int:
-    """A number that grows with the exposure's name, for its time."""
+    """Give a number that grows with the exposure's name, for its time."""
     return int(root[4:7]) * 10 + int(root.split("_")[2])
 
 
 def _describe(
-    model: Any, path: Path, plan: ExposurePlan, detector: Detector, subarray: Subarray, start: float
+    model: Any,
+    path: Path,
+    plan: ExposurePlan,
+    detector: Detector,
+    subarray: Subarray,
+    start: float,
 ) -> None:
-    from astropy.time import Time
-
     meta = model.meta
     meta.date = MADE_ON
     meta.filename = path.name
@@ -101,6 +106,32 @@ def _describe(
     meta.hga_move = False
     meta.prd_version = "PRACTICE"
     meta.oss_software_version = "PRACTICE"
+    seconds = plan.integrations * (plan.frames + 1) * plan.frame_time
+    _describe_observation(model, plan, start, seconds)
+    instrument = meta.instrument
+    instrument.name, instrument.detector = detector.instrument, detector.name
+    if detector.instrument != "FGS":  # it has none
+        instrument.filter = plan.filter
+    for name in ("module", "channel", "pupil"):
+        if getattr(detector, name) is not None:
+            setattr(instrument, name, getattr(detector, name))
+    if plan.grating:
+        instrument.grating = plan.grating
+    _describe_exposure(model, plan, detector, start, seconds)
+    meta.subarray.name = subarray.name
+    meta.subarray.xstart, meta.subarray.ystart = subarray.start
+    meta.subarray.xsize, meta.subarray.ysize = subarray.size
+    meta.subarray.fastaxis, meta.subarray.slowaxis = detector.fastaxis, detector.slowaxis
+    meta.aperture.name = meta.aperture.pps_name = subarray.aperture
+    meta.dither.position_number, meta.dither.total_points = plan.dither, plan.dithers
+    meta.dither.primary_type = "NONE" if plan.dithers == 1 else "INTRAMODULEBOX"
+    meta.dither.x_offset, meta.dither.y_offset = plan.offset
+
+
+def _describe_observation(model: Any, plan: ExposurePlan, start: float, seconds: float) -> None:
+    from astropy.time import Time
+
+    meta = model.meta
     root = plan.root
     program, observation, visit = root[2:7], root[7:10], root[10:13]
     meta.program.title = "SIMULATION: practice archive of upramp"
@@ -109,7 +140,6 @@ def _describe(
     meta.program.sub_category = "ENG"
     meta.program.science_category = "Unidentified"
     begin = Time(start, format="mjd", scale="utc")
-    seconds = plan.integrations * (plan.frames + 1) * plan.frame_time
     end = Time(start + seconds / 86400, format="mjd", scale="utc")
     observation_meta = meta.observation
     observation_meta.date, observation_meta.time = begin.isot.split("T")
@@ -131,24 +161,6 @@ def _describe(
     meta.target.catalog_name = "PRACTICE-FIELD"
     meta.target.proposer_name = "PRACTICE-FIELD"
     meta.target.type = "FIXED"
-    instrument = meta.instrument
-    instrument.name, instrument.detector = detector.instrument, detector.name
-    if detector.instrument != "FGS":  # it has none
-        instrument.filter = plan.filter
-    for name in ("module", "channel", "pupil"):
-        if getattr(detector, name) is not None:
-            setattr(instrument, name, getattr(detector, name))
-    if plan.grating:
-        instrument.grating = plan.grating
-    _describe_exposure(model, plan, detector, start, seconds)
-    meta.subarray.name = subarray.name
-    meta.subarray.xstart, meta.subarray.ystart = subarray.start
-    meta.subarray.xsize, meta.subarray.ysize = subarray.size
-    meta.subarray.fastaxis, meta.subarray.slowaxis = detector.fastaxis, detector.slowaxis
-    meta.aperture.name = meta.aperture.pps_name = subarray.aperture
-    meta.dither.position_number, meta.dither.total_points = plan.dither, plan.dithers
-    meta.dither.primary_type = "NONE" if plan.dithers == 1 else "INTRAMODULEBOX"
-    meta.dither.x_offset, meta.dither.y_offset = plan.offset
 
 
 def _describe_exposure(

@@ -9,12 +9,13 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .instruments import Detector
+if TYPE_CHECKING:
+    from .instruments import Detector
 
 __all__ = ["ARCSEC", "Attitude", "Geometry", "Subarray"]
 
@@ -185,12 +186,22 @@ class Geometry:
         area = self.pixel_area(x, y)
         nominal = float(self.pixel_area(*(np.array(p) for p in self.reference_pixel)))
         u, v = (x - nx / 2) / nx, (y - ny / 2) / ny
-        terms = np.stack([np.ones_like(u), u, v, u * u, u * v, v * v, u**3, u * u * v, u * v * v, v**3])
+        terms = np.stack(
+            [np.ones_like(u), u, v, u * u, u * v, v * v, u**3, u * u * v, u * v * v, v**3]
+        )
         fit, *_ = np.linalg.lstsq(terms.reshape(10, -1).T, (area / nominal).ravel(), rcond=None)
         v, u = (np.arange(ny)[:, None] - ny / 2) / ny, (np.arange(nx)[None, :] - nx / 2) / nx
         relative = (
-            fit[0] + fit[1] * u + fit[2] * v + fit[3] * u * u + fit[4] * u * v + fit[5] * v * v
-            + fit[6] * u**3 + fit[7] * u * u * v + fit[8] * u * v * v + fit[9] * v**3
+            fit[0]
+            + fit[1] * u
+            + fit[2] * v
+            + fit[3] * u * u
+            + fit[4] * u * v
+            + fit[5] * v * v
+            + fit[6] * u**3
+            + fit[7] * u * u * v
+            + fit[8] * u * v * v
+            + fit[9] * v**3
         )
         return nominal, relative
 
@@ -209,7 +220,9 @@ class Geometry:
         scale = max(np.abs(ideal_x).max(), np.abs(ideal_y).max())
         degree = self.degree + 1
         powers = [(i, j) for i in range(degree + 1) for j in range(degree + 1 - i)]
-        design = np.stack([(ideal_x / scale) ** i * (ideal_y / scale) ** j for i, j in powers], axis=1)
+        design = np.stack(
+            [(ideal_x / scale) ** i * (ideal_y / scale) ** j for i, j in powers], axis=1
+        )
         results = []
         for target in (u.ravel(), v.ravel()):
             fit, *_ = np.linalg.lstsq(design, target, rcond=None)
@@ -227,7 +240,7 @@ class Geometry:
         return table
 
     def _slopes(self, x: Float, y: Float) -> tuple[tuple[Float, Float], tuple[Float, Float]]:
-        """Derivatives of V2, V3 by x, then by y."""
+        """Give the derivatives of V2, V3 by x, then by y."""
         h = 0.5
         a1, b1 = self.v2v3(x + h, y)
         a0, b0 = self.v2v3(x - h, y)

@@ -1,16 +1,18 @@
-"""References of stages 2 and 3: where pixels look, what a DN is worth, how much light a circle holds."""
+"""References of stages 2 and 3: distortion, photometry, aperture corrections, parameters."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..atomic import replacing
+from upramp.atomic import replacing
+
 from .exposures import MADE_ON
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from .geometry import Geometry
     from .instruments import Detector
     from .optics import Psf
@@ -58,9 +60,7 @@ def distortion(path: Path, detector: Detector, geometry: Geometry, exposure_type
         | both(geometry.inverse_coefficients())
         | Shift(x_ref) & Shift(y_ref)
     )
-    file = datamodels.DistortionModel(
-        model=model, input_units="pixel", output_units="arcsec"
-    )
+    file = datamodels.DistortionModel(model=model, input_units="pixel", output_units="arcsec")
     _describe(file, detector, "distortion")
     file.meta.exposure.type = exposure_type
     file.meta.exposure.p_exptype = f"{exposure_type}|"
@@ -85,7 +85,9 @@ def filter_offsets(path: Path, detector: Detector) -> None:
     _save_asdf(file, path)
 
 
-def photometry(path: Path, detector: Detector, subarrays: tuple[str, ...], nominal_area: float) -> None:
+def photometry(
+    path: Path, detector: Detector, subarrays: tuple[str, ...], nominal_area: float
+) -> None:
     """Write the surface brightness in MJy/sr that gives 1 DN/s."""
     from stdatamodels.jwst import datamodels
 
@@ -97,7 +99,11 @@ def photometry(path: Path, detector: Detector, subarrays: tuple[str, ...], nomin
     file = classes[detector.instrument]()
     rows = []
     for name, bandpass in detector.filters.items():
-        values = {"filter": name, "photmjsr": bandpass.photmjsr, "uncertainty": 0.002 * bandpass.photmjsr}
+        values = {
+            "filter": name,
+            "photmjsr": bandpass.photmjsr,
+            "uncertainty": 0.002 * bandpass.photmjsr,
+        }
         if detector.instrument == "MIRI":
             rows += [{**values, "subarray": subarray} for subarray in subarrays]
         else:
@@ -131,8 +137,12 @@ def aperture_corrections(path: Path, detector: Detector, psfs: dict[str, Psf]) -
             # The ring that measures the sky holds starlight as well.
             seen = fraction - ring * np.pi * radius**2
             row = {
-                "filter": name, "eefraction": fraction, "radius": radius, "apcorr": 1 / seen,
-                "skyin": inner, "skyout": outer,
+                "filter": name,
+                "eefraction": fraction,
+                "radius": radius,
+                "apcorr": 1 / seen,
+                "skyin": inner,
+                "skyout": outer,
             }
             if detector.instrument == "MIRI":
                 rows += [{**row, "subarray": s} for s in ("FULL", "BRIGHTSKY", "SUB64")]
@@ -160,7 +170,9 @@ def vega_offsets(path: Path, detector: Detector) -> None:
     _save_asdf(file, path, abvega_offset=Table(columns))
 
 
-def parameters(path: Path, instrument: str, step_class: str, alias: str, values: dict[str, Any]) -> None:
+def parameters(
+    path: Path, instrument: str, step_class: str, alias: str, values: dict[str, Any]
+) -> None:
     """Write a ``pars-*`` reference: parameters of a step for every exposure of an instrument."""
     import asdf
 

@@ -9,13 +9,15 @@ each output's own, can so be followed much faster than once a row.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .instruments import Detector
 from .noise import pink_noise
+
+if TYPE_CHECKING:
+    from .instruments import Detector
 
 __all__ = [
     "SCIENCE_SHAPE",
@@ -27,6 +29,7 @@ __all__ = [
 ]
 
 Float = NDArray[np.float32]
+Pixel = TypeVar("Pixel", bound=np.generic)
 
 SCIENCE_SHAPE: Final = (3200, 2048)
 """Rows and columns of a raw image in the science frame of NRS1."""
@@ -53,7 +56,7 @@ def science_rows() -> NDArray[np.intp]:
     return np.concatenate([_WIDTH * k + _SCIENCE_PLACE for k in range(1, _OUTPUTS)])
 
 
-def interleave(science: NDArray[np.generic], fill: float) -> NDArray[np.generic]:
+def interleave(science: NDArray[Pixel], fill: Pixel) -> NDArray[Pixel]:
     """Put a (2048, 2048) map where a raw image of NRS1 has its science pixels.
 
     Parameters
@@ -88,7 +91,9 @@ def read_frame(level: Float, white: Float, detector: Detector, rng: np.random.Ge
         (3200, 2048) DN, science frame of NRS1.
     """
     noise = np.empty((_OUTPUTS, _LINES, _SAMPLES), np.float32)
-    shared = pink_noise(_LINES * _SAMPLES, 1.5 * detector.one_over_f, rng).reshape(_LINES, _SAMPLES)
+    shared = pink_noise(_LINES * _SAMPLES, 1.5 * detector.one_over_f, rng).reshape(
+        _LINES, _SAMPLES
+    )
     noise[0] = shared
     for output in range(1, _OUTPUTS):
         own = pink_noise(_LINES * _SAMPLES, detector.one_over_f, rng)

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from .instruments import Detector
-    from .programs import ExposurePlan
 
 __all__ = ["anomalies", "last_frame", "reference_output", "reset_anomaly", "settling_groups"]
 
@@ -40,15 +39,13 @@ def reset_anomaly(
 
 
 def settling_groups(detector: Detector) -> int:
-    """Number of groups of a later integration that the settling spoils beyond use."""
+    """Count the groups of a later integration that the settling spoils beyond use."""
     amplitude, groups = detector.extra["rscd_amplitude"], detector.extra["rscd_groups"]
     # Until it changes a group by less than a tenth of a DN.
     return int(np.ceil(groups * np.log(amplitude / 0.1)))
 
 
-def anomalies(
-    plan: ExposurePlan, detector: Detector, integration: int, group: int, shape: tuple[int, int]
-) -> Float:
+def anomalies(detector: Detector, integration: int, group: int, shape: tuple[int, int]) -> Float:
     """Everything that depends on the time since the reset alone, DN, (ny, nx).
 
     The reset anomaly, which a reference removes, and in integrations after the
@@ -57,7 +54,9 @@ def anomalies(
     """
     total = reset_anomaly(detector, integration, group, shape)
     if integration > 0 and group < settling_groups(detector):
-        settling = detector.extra["rscd_amplitude"] * np.exp(-group / detector.extra["rscd_groups"])
+        settling = detector.extra["rscd_amplitude"] * np.exp(
+            -group / detector.extra["rscd_groups"]
+        )
         total = total + np.float32(settling)
     return total
 
@@ -65,12 +64,16 @@ def anomalies(
 def last_frame(detector: Detector, signal: Float) -> Float:
     """DN missing from the last group: each row feels its neighbour's reset."""
     neighbour = np.empty_like(signal)
-    neighbour[0::2] = signal[1::2] if len(signal) % 2 == 0 else np.vstack([signal[1::2], signal[-1:]])
+    neighbour[0::2] = (
+        signal[1::2] if len(signal) % 2 == 0 else np.vstack([signal[1::2], signal[-1:]])
+    )
     neighbour[1::2] = signal[0 : 2 * (len(signal) // 2) : 2]
     return np.asarray(-np.float32(detector.extra["last_frame"]) * neighbour, np.float32)
 
 
-def reference_output(detector: Detector, shape: tuple[int, int], rng: np.random.Generator) -> Float:
+def reference_output(
+    detector: Detector, shape: tuple[int, int], rng: np.random.Generator
+) -> Float:
     """One read of the fifth output, which sees no pixels; (ny, nx / 4), DN."""
     level = 0.85 * detector.bias
     noise = np.float32(detector.read_noise / np.sqrt(2))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 
-from .instruments import Detector
+if TYPE_CHECKING:
+    from .instruments import Detector
 
 __all__ = ["OffsetDrift", "ReadoutOrder", "pink_noise"]
 
@@ -32,7 +35,11 @@ def pink_noise(count: int, sigma: float, rng: np.random.Generator) -> Float:
     frequency[0] = 1
     amplitude = 1 / np.sqrt(frequency)
     amplitude[0] = 0
-    scale = np.float32(sigma) * np.float32(length / 2) / np.sqrt(np.sum(amplitude**2, dtype=np.float64))
+    scale = (
+        np.float32(sigma)
+        * np.float32(length / 2)
+        / np.sqrt(np.sum(amplitude**2, dtype=np.float64))
+    )
     amplitude *= np.float32(scale)
     spectrum = rng.standard_normal((half, 2), np.float32).view(np.complex64)[:, 0] * amplitude
     return np.asarray(irfft(spectrum, n=length)[:count], np.float32)

@@ -10,12 +10,15 @@ model of it: the wavefront is invented.
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .instruments import Filter
 from .randomness import stream
+
+if TYPE_CHECKING:
+    from .instruments import Filter
 
 __all__ = ["Psf", "make_psf", "pupil"]
 
@@ -125,7 +128,11 @@ class Psf:
         ndarray
             (2 half + 1, 2 half + 1), summing to one over the whole stamp.
         """
-        cut = slice(None) if half is None or half >= self.half else slice(self.half - half, self.half + half + 1)
+        cut = (
+            slice(None)
+            if half is None or half >= self.half
+            else slice(self.half - half, self.half + half + 1)
+        )
         px, py = fx * PHASES, fy * PHASES
         i, j = int(px), int(py)
         a, b = np.float32(px - i), np.float32(py - j)
@@ -177,9 +184,9 @@ def make_psf(bandpass: Filter, pixel_arcsec: float, seed: int, half: int = 72) -
     wavelengths = bandpass.wavelength + bandpass.width * np.linspace(-0.4, 0.4, 5)
     for wavelength in wavelengths:
         field = (transmission * np.exp(2j * np.pi * wavefront / wavelength)).astype(np.complex64)
-        kernel = np.exp(
-            (-2j * np.pi / (wavelength * 1e-6)) * np.outer(focal, aperture)
-        ).astype(np.complex64)
+        kernel = np.exp((-2j * np.pi / (wavelength * 1e-6)) * np.outer(focal, aperture)).astype(
+            np.complex64
+        )
         amplitude = kernel @ field @ kernel.T
         intensity = amplitude.real**2 + amplitude.imag**2
         total += intensity / intensity.sum(dtype=np.float64)
@@ -187,10 +194,10 @@ def make_psf(bandpass: Filter, pixel_arcsec: float, seed: int, half: int = 72) -
 
 
 def _diffused(fine: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Let charge diffuse in the detector: a Gaussian of 0.15 pixels."""
+    """Let charge diffuse in the detector: a Gaussian of 0.22 pixels."""
     from scipy.ndimage import gaussian_filter
 
-    return np.asarray(gaussian_filter(fine, 0.15 * PHASES, mode="constant"))
+    return np.asarray(gaussian_filter(fine, 0.22 * PHASES, mode="constant"))
 
 
 def _centred(fine: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 
-from .instruments import Filter
-from .optics import Psf
 from .randomness import stream
+
+if TYPE_CHECKING:
+    from .instruments import Filter
+    from .optics import Psf
 
 __all__ = ["guide_star", "spectra"]
 

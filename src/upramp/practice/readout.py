@@ -147,11 +147,13 @@ def _integrate(
             read += window.order.correlated(detector.one_over_f, rng)
             read += window.white * rng.standard_normal(window.shape, np.float32)
         if detector.technology == "miri":
-            anomalies = miri.anomalies(plan, detector, integration, group, window.shape)
+            anomalies = miri.anomalies(detector, integration, group, window.shape)
             # The reference pixels see the electronics, not the photodiode's past.
             read += np.where(character.light, anomalies, np.float32(0))
             if group == plan.groups - 1:
-                read += np.where(character.light, miri.last_frame(detector, level - character.bias), 0)
+                read += np.where(
+                    character.light, miri.last_frame(detector, level - character.bias), 0
+                )
         if zero is not None and frame == 0:
             zero[integration] = _digitise(read)
         total += read

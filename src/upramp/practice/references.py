@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import gzip
 import io
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..atomic import replacing
-from ..dq import PIXEL
+from upramp.atomic import replacing
+from upramp.dq import PIXEL
+
 from . import irs2, miri
 from .exposures import MADE_ON
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from .character import Character
     from .geometry import Subarray
     from .instruments import Detector
@@ -44,11 +46,13 @@ __all__ = [
 Float = NDArray[np.float32]
 
 
-def mask(path: Path, detector: Detector, subarray: Subarray, character: Character, *, raw_irs2: bool) -> None:
+def mask(
+    path: Path, detector: Detector, subarray: Subarray, character: Character, *, raw_irs2: bool
+) -> None:
     """Write the bad-pixel mask."""
     dq = character.dq
     if raw_irs2:
-        dq = irs2.interleave(dq, PIXEL["REFERENCE_PIXEL"])
+        dq = irs2.interleave(dq, np.uint32(PIXEL["REFERENCE_PIXEL"]))
     _write(path, "MASK", detector, subarray, [_whole_dq(dq)], model="MaskModel")
 
 
@@ -65,7 +69,7 @@ def superbias(
     """Write the bias in DN."""
     bias = character.bias
     if raw_irs2:
-        bias = irs2.interleave(bias, detector.bias)
+        bias = irs2.interleave(bias, np.float32(detector.bias))
     planes = [_scaled("SCI", bias), _whole_dq(np.zeros(bias.shape, np.uint32))]
     _write(path, "SUPERBIAS", detector, subarray, planes, model="SuperBiasModel")
 
@@ -90,7 +94,10 @@ def linearity(
     if inverse:
         # Reversion of the series x + a x^2 + b x^3 (Abramowitz & Stegun 3.6.25).
         reverted = [
-            np.zeros_like(a), np.ones_like(a), -a, 2 * a * a - b,
+            np.zeros_like(a),
+            np.ones_like(a),
+            -a,
+            2 * a * a - b,
             5 * a * b - 5 * a**3,
             14 * a**4 - 21 * a * a * b + 3 * b * b,
         ]
@@ -113,8 +120,13 @@ def dark(
     rate = character.dark / character.gain
     ramp = times[:, None, None] * rate
     keywords = {
-        "NFRAMES": 1, "GROUPGAP": 0, "NGROUPS": frames, "NINTS": 1, "READPATT": pattern,
-        "TFRAME": frame_time, "TGROUP": frame_time,
+        "NFRAMES": 1,
+        "GROUPGAP": 0,
+        "NGROUPS": frames,
+        "NINTS": 1,
+        "READPATT": pattern,
+        "TFRAME": frame_time,
+        "TGROUP": frame_time,
         "AVDRKCUR": round(float(np.median(character.dark[character.light])), 6),
     }
     model = "DarkModel"
@@ -125,7 +137,10 @@ def dark(
     dq_shape = (2, 1, *rate.shape) if detector.technology == "miri" else rate.shape
     large = rate.size > 1_000_000
     cube = ramp.astype(np.float32)
-    planes = [_scaled("SCI", cube) if large else _plain("SCI", cube), _whole_dq(np.zeros(dq_shape, np.uint32))]
+    planes = [
+        _scaled("SCI", cube) if large else _plain("SCI", cube),
+        _whole_dq(np.zeros(dq_shape, np.uint32)),
+    ]
     _write(path, "DARK", detector, subarray, planes, keywords, model=model)
 
 
@@ -177,7 +192,9 @@ def pixel_area(
     )
 
 
-def reset(path: Path, detector: Detector, subarray: Subarray, *, pattern: str, groups: int) -> None:
+def reset(
+    path: Path, detector: Detector, subarray: Subarray, *, pattern: str, groups: int
+) -> None:
     """Write MIRI's reset anomaly, DN by integration and group."""
     shape = subarray.size[1], subarray.size[0]
     cube = np.stack(
@@ -202,7 +219,8 @@ def rscd(path: Path, detector: Detector, modes: list[tuple[str, str]]) -> None:
 
     rows = [(name, pattern, 1, miri.settling_groups(detector)) for name, pattern in modes]
     table = np.array(
-        rows, [("subarray", "S17"), ("readpatt", "S12"), ("group_skip1", "i4"), ("group_skip", "i4")]
+        rows,
+        [("subarray", "S17"), ("readpatt", "S12"), ("group_skip1", "i4"), ("group_skip", "i4")],
     )
     hdu = fits.BinTableHDU(table, name="RSCD_GROUP_SKIP")
     _write(path, "RSCD", detector, None, [hdu], model="RSCDModel")

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .geometry import ARCSEC, Attitude, Geometry, Subarray
-from .instruments import Filter
-from .optics import Psf
-from .sky import Galaxies, Sky
+
+if TYPE_CHECKING:
+    from .instruments import Filter
+    from .optics import Psf
+    from .sky import Galaxies, Sky
 
 __all__ = ["Scene", "render"]
 
@@ -79,8 +82,6 @@ def render(
     x, y, area, kept = place(sky.galaxies.ra, sky.galaxies.dec)
     _add_galaxies(image, x, y, area, kept, sky.galaxies, psf, geometry, subarray, attitude)
     return Scene(np.ascontiguousarray(image[_PAD:-_PAD, _PAD:-_PAD]), *stars)
-
-
 
 
 def _add_stars(image: NDArray[np.float32], x: Float, y: Float, amplitude: Float, psf: Psf) -> None:

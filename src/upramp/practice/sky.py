@@ -1,19 +1,22 @@
 """The sky of the practice archive: a calibration field.
 
 Standards, bright and apart from one another, densest in the middle where every
-instrument points; faint stars between them; a few stars that saturate;
+instrument points; faint stars between them; a few stars so bright that some saturate;
 galaxies behind.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .instruments import Filter
 from .randomness import stream
+
+if TYPE_CHECKING:
+    from .instruments import Filter
 
 __all__ = ["CENTRE", "Galaxies", "Sky", "Stars", "make_sky"]
 
@@ -25,9 +28,13 @@ RADIUS = 115.0
 """Radius of the field in arcseconds."""
 _FAINT_PER_SQUARE_ARCSEC = 0.08
 _GALAXIES_PER_SQUARE_ARCSEC = 0.012
-_SATURATING_PER_SQUARE_ARCSEC = 0.0008
+_BRIGHT_PER_SQUARE_ARCSEC = 0.0012
 _APART = 1.9
-"""No standard has another, or a saturating star, nearer than this; arcseconds."""
+"""No standard has another nearer than this; arcseconds."""
+_FROM_BRIGHT = 3.2
+"""No standard has a bright star nearer than this: its speckles pass for stars."""
+_ALONE = 0.6
+"""No faint star is nearer to a standard than this, no galaxy nearer than twice this."""
 _CROWD = 22.0
 """Radius in arcseconds within which standards are dense."""
 
@@ -86,19 +93,20 @@ def make_sky(seed: int) -> Sky:
     """
     area = np.pi * RADIUS**2
     rng = stream(seed, "stars")
-    saturating = _scatter(rng, int(area * _SATURATING_PER_SQUARE_ARCSEC), RADIUS)
+    bright = _scatter(rng, int(area * _BRIGHT_PER_SQUARE_ARCSEC), RADIUS)
     # One that even the smallest field holds.
-    saturating[0] = (4.2, -3.1)
+    bright[0] = (4.2, -3.1)
     dense = _scatter(rng, 1200, _CROWD)
-    standards = _apart(np.concatenate([dense, _scatter(rng, 1500, RADIUS)]), saturating)
+    standards = _apart(np.concatenate([dense, _scatter(rng, 1500, RADIUS)]), bright)
     faint = _scatter(rng, int(area * _FAINT_PER_SQUARE_ARCSEC), RADIUS)
-    counts = [len(saturating), len(standards), len(faint)]
+    faint = faint[_distance(faint, standards) > _ALONE]
+    counts = [len(bright), len(standards), len(faint)]
     flux = [
-        rng.uniform(300, 1200, counts[0]),
-        np.exp(rng.uniform(np.log(4), np.log(45), counts[1])),
-        _power_law(rng, counts[2], 0.1, 3.0, -0.6),
+        np.exp(rng.uniform(np.log(40), np.log(1000), counts[0])),
+        np.exp(rng.uniform(np.log(5), np.log(14), counts[1])),
+        _power_law(rng, counts[2], 0.1, 2.0, -0.6),
     ]
-    ra, dec = _on_the_sky(np.concatenate([saturating, standards, faint]))
+    ra, dec = _on_the_sky(np.concatenate([bright, standards, faint]))
     stars = Stars(
         ra,
         dec,
@@ -107,8 +115,10 @@ def make_sky(seed: int) -> Sky:
         np.repeat([False, True, False], counts),
     )
     rng = stream(seed, "galaxies")
-    count = int(area * _GALAXIES_PER_SQUARE_ARCSEC)
-    ra, dec = _on_the_sky(_scatter(rng, count, RADIUS))
+    places = _scatter(rng, int(area * _GALAXIES_PER_SQUARE_ARCSEC), RADIUS)
+    places = places[_distance(places, standards) > 2 * _ALONE]
+    count = len(places)
+    ra, dec = _on_the_sky(places)
     late = rng.random(count) < 0.75
     galaxies = Galaxies(
         ra,
@@ -129,15 +139,20 @@ def _scatter(rng: np.random.Generator, count: int, radius: float) -> Float:
     return np.stack([distance * np.cos(angle), distance * np.sin(angle)], axis=1)
 
 
-def _apart(places: Float, others: Float) -> Float:
-    """Keep, in their order, the places that are not near one kept before or near others."""
+def _apart(places: Float, bright: Float) -> Float:
+    """Keep, in their order, the places that are not near one kept before or near bright ones."""
     kept: list[Float] = []
-    taken = list(others)
-    for place in places:
-        if np.min(np.hypot(*(np.array(taken) - place).T)) > _APART:
+    for place in places[_distance(places, bright) > _FROM_BRIGHT]:
+        if not kept or np.min(np.hypot(*(np.array(kept) - place).T)) > _APART:
             kept.append(place)
-            taken.append(place)
     return np.array(kept)
+
+
+def _distance(places: Float, others: Float) -> Float:
+    """Distance of each place to the nearest of the others, arcseconds."""
+    from scipy.spatial import KDTree
+
+    return np.asarray(KDTree(others).query(places)[0])
 
 
 def _on_the_sky(places: Float) -> tuple[Float, Float]:
@@ -145,7 +160,9 @@ def _on_the_sky(places: Float) -> tuple[Float, Float]:
     return CENTRE[0] + places[:, 0] / 3600 / np.cos(np.radians(dec)), dec
 
 
-def _power_law(rng: np.random.Generator, count: int, low: float, high: float, power: float) -> Float:
+def _power_law(
+    rng: np.random.Generator, count: int, low: float, high: float, power: float
+) -> Float:
     """Draw from N(> f) proportional to f to the ``power``."""
     u = rng.random(count)
     return np.asarray((low**power + u * (high**power - low**power)) ** (1 / power))

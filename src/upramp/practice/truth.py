@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..atomic import replacing, write_text
+from upramp.atomic import replacing, write_text
+
 from .cosmic_rays import KINDS
 from .instruments import DETECTORS
 from .readout import Ramp, group_of_frame
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
     from .geometry import Attitude
     from .programs import ExposurePlan
     from .scene import Scene
@@ -80,7 +83,7 @@ def write_exposure_truth(
     bandpass = DETECTORS[plan.detector].filters[plan.filter]
     hits = np.concatenate(
         [
-            np.rec.fromarrays(
+            _table(
                 [
                     np.full(len(part), integration, np.int16),
                     group_of_frame(plan, part.frame).astype(np.int16),
@@ -91,7 +94,7 @@ def write_exposure_truth(
                     part.kind,
                     part.event,
                 ],
-                names=["integration", "group", "frame", "y", "x", "energy", "kind", "event"],
+                ["integration", "group", "frame", "y", "x", "energy", "kind", "event"],
             )
             for integration, part in enumerate(ramp.hits)
         ]
@@ -102,9 +105,9 @@ def write_exposure_truth(
     if scene is not None:
         jansky = sky.stars.flux_in(bandpass)[scene.star_index]
         rate = jansky / nominal_area / 1e6 * electrons_per_brightness
-        stars = np.rec.fromarrays(
+        stars = _table(
             [scene.star_index.astype(np.int32), scene.star_x, scene.star_y, jansky, rate],
-            names=["star", "x", "y", "flux", "rate"],
+            ["star", "x", "y", "flux", "rate"],
         )
         hdus.append(fits.BinTableHDU(stars, name="STARS"))
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -120,8 +123,13 @@ def write_catalogues(folder: Path, sky: Sky) -> None:
     stars, galaxies = sky.stars, sky.galaxies
     tables = {
         "stars.ecsv": Table(
-            {"ra": stars.ra, "dec": stars.dec, "flux_3p5um": stars.flux, "slope": stars.slope,
-             "standard": stars.standard}
+            {
+                "ra": stars.ra,
+                "dec": stars.dec,
+                "flux_3p5um": stars.flux,
+                "slope": stars.slope,
+                "standard": stars.standard,
+            }
         ),
         "galaxies.ecsv": Table({name: getattr(galaxies, name) for name in vars(galaxies)}),
     }
@@ -132,3 +140,9 @@ def write_catalogues(folder: Path, sky: Sky) -> None:
             table.write(temporary, format="ascii.ecsv", overwrite=True)
     write_text(folder / "README.txt", _README)
 
+
+def _table(columns: list[NDArray[Any]], names: list[str]) -> NDArray[Any]:
+    table = np.zeros(len(columns[0]), [(n, c.dtype) for n, c in zip(names, columns, strict=True)])
+    for name, column in zip(names, columns, strict=True):
+        table[name] = column
+    return table

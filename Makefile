@@ -1,0 +1,49 @@
+# Each target sets up what it needs: a clone wants Python 3.11 or later and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PRACTICE := practice
+WORKERS ?= auto
+
+.PHONY: help practice test bench lint docs clean
+
+help:
+	@echo "make practice   make a practice archive and calibrate one of its exposures"
+	@echo "make test       run the whole test suite, and the linters"
+	@echo "make bench      measure, beside the peers"
+	@echo "make lint       ruff and mypy"
+	@echo "make docs       build the documentation into docs/_build"
+	@echo "make clean      remove what these made"
+
+# The environment, made anew when what it holds changes.
+$(BIN)/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "upramp needs Python 3.11 or later; name one with PYTHON=")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	touch $@
+
+practice: $(BIN)/.ready
+	$(BIN)/upramp practice $(PRACTICE)
+	CRDS_PATH=$(CURDIR)/$(PRACTICE)/crds CRDS_CONTEXT=jwst_0001.pmap CRDS_SERVER_URL= \
+		$(BIN)/upramp calibrate --engine stsci -o calibrated \
+		$(PRACTICE)/uncal/jw99001001001_02101_00001_nrcalong_uncal.fits
+	$(BIN)/upramp info calibrated/jw99001001001_02101_00001_nrcalong_rate.fits
+
+test: $(BIN)/.ready lint
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+
+bench: $(BIN)/.ready
+	$(BIN)/python -m benchmarks
+
+lint: $(BIN)/.ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+docs: $(BIN)/.ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	$(BIN)/python -m sphinx -W -b html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
+clean:
+	rm -rf $(VENV) $(PRACTICE) calibrated .practice docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,136 @@
+"""Which references the exposures of an archive need, and what their files are called."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from .crds_context import ANY, Entry
+from .instruments import DETECTORS
+from .programs import PROGRAMS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .programs import ExposurePlan
+
+__all__ = ["Reference", "entries", "file_name", "wanted_references"]
+
+_IMAGING = ("NIRCAM", "NIRISS", "MIRI")
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A reference to be made: whom it is for, and its kind."""
+
+    detector: str
+    reftype: str
+    subarray: str
+    """The window it covers; `ANY` for the whole detector."""
+    pattern: str = ANY
+    plan: ExposurePlan | None = None
+    """An exposure that uses it, where its timing matters."""
+    flight_like: bool = False
+
+
+def wanted_references(plans: list[ExposurePlan]) -> list[Reference]:
+    """Give every reference that exposures need, each once."""
+    wanted: dict[tuple[object, ...], Reference] = {}
+    for plan in plans:
+        for reference in _needed_by(plan):
+            wanted.setdefault(_identity(reference), reference)
+    return list(wanted.values())
+
+
+def entries(plans: list[ExposurePlan]) -> list[Entry]:
+    """Give the rules' entries for all references of exposures."""
+    return [
+        Entry(
+            DETECTORS[r.detector].instrument,
+            r.reftype,
+            r.detector,
+            (r.subarray,),
+            (r.pattern,),
+            file_name(r),
+            r.flight_like,
+        )
+        for r in wanted_references(plans)
+    ]
+
+
+def file_name(reference: Reference) -> str:
+    """Name of a reference's file: the same whatever else an archive holds."""
+    instrument = DETECTORS[reference.detector].instrument
+    serial = 1 + _all_of_type(instrument, reference.reftype).index(_identity(reference))
+    asdf = reference.reftype in {"distortion", "filteroffset", "abvegaoffset"}
+    suffix = "asdf" if asdf or reference.reftype.startswith("pars-") else "fits"
+    return f"jwst_{instrument.lower()}_{reference.reftype}_{serial:04d}.{suffix}"
+
+
+def _identity(reference: Reference) -> tuple[object, ...]:
+    r = reference
+    return r.detector, r.reftype, r.subarray, r.pattern, r.flight_like
+
+
+@cache
+def _all_of_type(instrument: str, reftype: str) -> list[tuple[object, ...]]:
+    every = wanted_references([p for q in PROGRAMS.values() for p in q.exposures])
+    return [
+        _identity(r)
+        for r in every
+        if (DETECTORS[r.detector].instrument, r.reftype) == (instrument, reftype)
+    ]
+
+
+def _needed_by(plan: ExposurePlan) -> Iterator[Reference]:
+    name, window = plan.detector, _static_window(plan)
+    detector = DETECTORS[name]
+    raw_pattern = plan.pattern.name if detector.instrument == "NIRSPEC" else ANY
+    yield Reference(name, "mask", window, raw_pattern, plan)
+    yield Reference(name, "gain", window)
+    yield Reference(name, "readnoise", window)
+    if plan.exposure_type.startswith("FGS_"):
+        yield Reference(name, "flat", window)
+        return
+    yield Reference(name, "saturation", window)
+    yield Reference(name, "linearity", window)
+    yield Reference(name, "dark", plan.subarray, _dark_pattern(plan), plan)
+    yield Reference(name, "pars-jumpstep", ANY, flight_like=True)
+    if detector.technology == "miri":
+        yield Reference(name, "reset", plan.subarray, plan.pattern.name, plan)
+        yield Reference(name, "rscd", ANY)
+    else:
+        yield Reference(name, "superbias", window, raw_pattern, plan)
+    yield from _needed_in_some_modes(plan, window)
+    if detector.instrument in _IMAGING:
+        yield Reference(name, "flat", window)
+        yield Reference(name, "area", window)
+        for reftype in ("distortion", "filteroffset", "photom", "apcorr", "abvegaoffset"):
+            yield Reference(name, reftype, ANY)
+
+
+def _needed_in_some_modes(plan: ExposurePlan, window: str) -> Iterator[Reference]:
+    name = plan.detector
+    if plan.pattern.frames > 1:
+        # Working read by read makes a difference to averaged reads only.
+        yield Reference(name, "linearity", window, flight_like=True)
+    if DETECTORS[name].corrects_ipc:
+        yield Reference(name, "ipc", ANY)
+    if plan.irs2:
+        yield Reference(name, "refpix", ANY, plan.pattern.name)
+    if DETECTORS[name].instrument == "NIRISS":
+        yield Reference(name, "pars-chargemigrationstep", ANY, flight_like=True)
+
+
+def _static_window(plan: ExposurePlan) -> str:
+    """Which window the references cover that do not depend on timing.
+
+    Large detectors that are read as subarrays have references of these
+    subarrays, which keeps an archive small.
+    """
+    return plan.subarray if DETECTORS[plan.detector].instrument in {"NIRCAM", "NIRISS"} else ANY
+
+
+def _dark_pattern(plan: ExposurePlan) -> str:
+    return ANY if DETECTORS[plan.detector].instrument == "NIRCAM" else plan.pattern.name

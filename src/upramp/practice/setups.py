@@ -1,0 +1,114 @@
+"""The sky, optics, detectors and pointing of an archive, each computed once a process."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .character import Character, make_character
+from .crds_context import ANY
+from .geometry import ARCSEC, Attitude, Geometry, Subarray
+from .instruments import DETECTORS
+from .optics import Psf, make_psf
+from .programs import PROGRAMS, ExposurePlan
+from .randomness import stream
+from .sky import CENTRE, Sky, make_sky
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from .needs import Reference
+
+__all__ = [
+    "area_of",
+    "attitudes",
+    "character_of",
+    "full_of",
+    "geometry_of",
+    "psf_of",
+    "sky_of",
+    "subarray_of",
+    "window_of",
+]
+
+_ROLL = 37.0
+_POINTING_ERROR = 0.022
+"""Standard deviation of the pointing in each coordinate, arcseconds."""
+
+
+def attitudes(plan: ExposurePlan, subarray: Subarray, seed: int) -> tuple[Attitude, Attitude]:
+    """Give where the telescope thinks it points, and where it does."""
+    dx, dy = plan.offset
+    ra = CENTRE[0] + dx / 3600 / np.cos(np.radians(CENTRE[1]))
+    dec = CENTRE[1] + dy / 3600
+    rng = stream(seed, plan.root, "pointing")
+    error_x, error_y = _POINTING_ERROR * rng.standard_normal(2) / 3600
+    place = subarray.v2_ref, subarray.v3_ref
+    true_ra = ra + error_x / np.cos(np.radians(dec))
+    return (
+        Attitude(*place, float(ra), float(dec), _ROLL),
+        Attitude(*place, float(true_ra), float(dec + error_y), _ROLL),
+    )
+
+
+def window_of(reference: Reference) -> Subarray:
+    """Give the window that a reference covers."""
+    if reference.subarray == ANY:
+        return full_of(reference.detector)
+    for program in PROGRAMS.values():
+        for plan in program.exposures:
+            if (plan.detector, plan.subarray) == (reference.detector, reference.subarray):
+                return subarray_of(plan)
+    raise AssertionError(reference)
+
+
+def full_of(name: str) -> Subarray:
+    """Give the whole of a detector."""
+    return geometry_of(name).subarray(DETECTORS[name].full_aperture, "FULL")
+
+
+def subarray_of(plan: ExposurePlan) -> Subarray:
+    """Give the window that an exposure reads."""
+    found = geometry_of(plan.detector).subarray(plan.aperture, plan.subarray)
+    if plan.start is not None and plan.size is not None:
+        found = replace(found, start=plan.start, size=plan.size)
+    return found
+
+
+@lru_cache(maxsize=8)
+def geometry_of(name: str) -> Geometry:
+    """Give a detector's distortion."""
+    return Geometry(DETECTORS[name])
+
+
+@lru_cache(maxsize=1)
+def character_of(name: str, seed: int) -> Character:
+    """Give the maps of a whole detector."""
+    return make_character(DETECTORS[name], seed)
+
+
+@lru_cache(maxsize=2)
+def area_of(name: str) -> tuple[float, NDArray[np.float32]]:
+    """Give the nominal area of a pixel in steradians, and each one's relative to it."""
+    detector = DETECTORS[name]
+    if detector.instrument == "NIRSPEC":
+        # Its pixels' area on the sky depends on the slit: even here.
+        return (0.1 * ARCSEC) ** 2, np.ones(detector.shape, np.float32)
+    nominal, relative = geometry_of(name).area_map()
+    return nominal, relative.astype(np.float32)
+
+
+@lru_cache(maxsize=3)
+def psf_of(name: str, bandpass: str, seed: int) -> Psf:
+    """Give the PSF of a bandpass on a detector."""
+    pixel = np.sqrt(area_of(name)[0]) / ARCSEC
+    return make_psf(DETECTORS[name].filters[bandpass], pixel, seed)
+
+
+@lru_cache(maxsize=1)
+def sky_of(seed: int) -> Sky:
+    """Give what shines."""
+    return make_sky(seed)

@@ -1,0 +1,45 @@
+"""Fixtures that any room's tests may ask for.
+
+practice_archive
+    A practice archive of the default programs, made once for the source that
+    makes it and kept in ``.practice`` (or ``UPRAMP_TEST_PRACTICE``).
+real_data
+    The folder of real exposures and references, outside the project; tests
+    that ask for it are skipped where it is absent.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def practice_archive() -> Path:
+    from upramp.practice import make_archive
+
+    source = hashlib.sha256()
+    for file in sorted((PROJECT / "src" / "upramp" / "practice").glob("*.py")):
+        source.update(file.read_bytes())
+    kept = Path(os.environ.get("UPRAMP_TEST_PRACTICE", PROJECT / ".practice"))
+    folder = kept / source.hexdigest()[:16]
+    folder.mkdir(parents=True, exist_ok=True)
+    # Several pytest workers may ask at once; what is there is not made again.
+    with (kept / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        make_archive(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    folder = PROJECT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"the real exposures are not at {folder}")
+    return folder
