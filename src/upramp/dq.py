@@ -23,7 +23,7 @@ PIXEL: Final[dict[str, int]] = {
             "PERSISTENCE",
             "AD_FLOOR",
             "CHARGELOSS",
-            "UNRELIABLE_ERROR",
+            "RESERVED",
             "NON_SCIENCE",
             "DEAD",
             "HOT",

@@ -144,9 +144,9 @@ class Description:
     footprint : Footprint
         Corners on the sky and where they come from.
     steps : dict
-        Calibration step (keyword without S_) to its status.
+        Calibration step (keyword without ``S_``) to its status.
     references : dict
-        Reference type (keyword without R_) to its file; N/A left out.
+        Reference type (keyword without ``R_``) to its file; N/A left out.
     upramp : str or None
         The HISTORY line that announces this package's own provenance.
     inferred : dict
