@@ -181,35 +181,23 @@ class Geometry:
     def area_map(self) -> tuple[float, Float]:
         """Nominal pixel area in steradians, and each pixel's area relative to it."""
         ny, nx = self.detector.shape
-        # The area changes slowly: a coarse grid and a quadratic are exact to 1e-5.
-        y, x = np.mgrid[0 : ny - 1 : 17j, 0 : nx - 1 : 17j]
-        area = self.pixel_area(x, y)
+        # The area is a polynomial of this degree in x and in y: what is fitted
+        # on a coarse grid is exact everywhere, and quick to evaluate.
+        degree = 2 * self.degree
+        basis = np.polynomial.legendre.legvander
+        x, y = np.meshgrid(np.linspace(0, nx - 1, 17), np.linspace(0, ny - 1, 17))
         nominal = float(self.pixel_area(*(np.array(p) for p in self.reference_pixel)))
-        u, v = (x - nx / 2) / nx, (y - ny / 2) / ny
-        terms = np.stack(
-            [np.ones_like(u), u, v, u * u, u * v, v * v, u**3, u * u * v, u * v * v, v**3]
-        )
-        fit, *_ = np.linalg.lstsq(terms.reshape(10, -1).T, (area / nominal).ravel(), rcond=None)
-        v, u = (np.arange(ny)[:, None] - ny / 2) / ny, (np.arange(nx)[None, :] - nx / 2) / nx
-        relative = (
-            fit[0]
-            + fit[1] * u
-            + fit[2] * v
-            + fit[3] * u * u
-            + fit[4] * u * v
-            + fit[5] * v * v
-            + fit[6] * u**3
-            + fit[7] * u * u * v
-            + fit[8] * u * v * v
-            + fit[9] * v**3
-        )
+        fit = np.linalg.pinv(basis(np.linspace(-1, 1, 17), degree))
+        table = fit @ (self.pixel_area(x, y) / nominal) @ fit.T
+        all_y, all_x = (basis(np.linspace(-1, 1, n), degree) for n in (ny, nx))
+        relative = all_y @ table @ all_x.T
         return nominal, relative
 
     def inverse_coefficients(self) -> tuple[Float, Float]:
         """Coefficients ``[i, j]`` of the polynomials from ideal x, y to pixel offsets.
 
-        SIAF's own inverse is good to a hundredth of a pixel; this fit, of the
-        one degree more, to the forward polynomial on a fine grid does better.
+        SIAF's own inverse is good to some hundredths of a pixel; this fit, of
+        two degrees more, to the forward polynomial on a fine grid does better.
         """
         ny, nx = self.detector.shape
         y, x = np.mgrid[-8 : ny + 8 : 60j, -8 : nx + 8 : 60j]
@@ -218,7 +206,7 @@ class Geometry:
         ideal_x = np.polynomial.polynomial.polyval2d(u, v, cx).ravel()
         ideal_y = np.polynomial.polynomial.polyval2d(u, v, cy).ravel()
         scale = max(np.abs(ideal_x).max(), np.abs(ideal_y).max())
-        degree = self.degree + 1
+        degree = self.degree + 2
         powers = [(i, j) for i in range(degree + 1) for j in range(degree + 1 - i)]
         design = np.stack(
             [(ideal_x / scale) ** i * (ideal_y / scale) ** j for i, j in powers], axis=1
