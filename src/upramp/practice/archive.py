@@ -101,16 +101,15 @@ def make_archive(
     Raises
     ------
     UsageError
-        If a program is unknown, or the archive was made with another seed.
+        If a program is unknown, the seed is negative, or the archive was made
+        with another seed.
     OutputError
         If the folder cannot be written.
     """
     folder = Path(directory)
     wanted = _chosen(programs, full_frame=full_frame)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(folder, "it cannot be made a folder", "choose another place") from error
+    if seed is not None and seed < 0:
+        raise UsageError(f"seed {seed}", "it is negative", "choose a whole number from 0 on")
     before, made_with = _read_manifest(folder)
     if seed is None:
         seed = DEFAULT_SEED if made_with is None else made_with
@@ -120,6 +119,11 @@ def make_archive(
             f"it holds a practice archive made with seed {made_with}, not {seed}",
             "leave --seed out, or choose another folder",
         )
+    try:
+        for part in ("uncal", "crds", "truth"):
+            (folder / part).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(folder, "it cannot be made a folder", "choose another place") from error
     names = tuple(name for name in PROGRAMS if name in {*wanted, *before})
     # Said first: an interrupted call leaves an archive that the next one completes.
     _write_manifest(folder, names, seed)
@@ -148,7 +152,9 @@ def _read_manifest(folder: Path) -> tuple[list[str], int | None]:
         content = json.loads(path.read_text(encoding="utf-8"))
         names, seed = [n for n in content["programs"] if n in PROGRAMS], int(content["seed"])
         version = content["version"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        if seed < 0:
+            raise ValueError(seed)  # noqa: TRY301 - as bad as what int() refuses
+    except (OSError, ValueError, OverflowError, KeyError, TypeError) as error:
         raise UsageError(
             path, "it does not describe a practice archive", "remove it or choose another folder"
         ) from error

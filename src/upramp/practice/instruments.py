@@ -60,7 +60,7 @@ class Detector:
     """Electrons per DN."""
     read_noise: float = 8.0
     """Noise of the difference of two reads (CDS), DN."""
-    one_over_f: float = 2.0
+    one_over_f: float = 1.2
     """Standard deviation of the correlated noise of one read, DN."""
     drift: float = 1.5
     """Wander of an amplifier's offset during a frame of ten seconds, DN."""

@@ -132,13 +132,16 @@ class OffsetDrift:
         self._rng = rng
         self._standing = np.zeros((outputs, 2), np.float32)
         self._standing[:, 1] = odd_even
-        self._offset = self._drift * rng.standard_normal((outputs, 2), np.float32)
+        self._offset = self._drift * self._fresh()
 
     def step(self) -> Float:
         """Give the offsets (outputs, 2) of the next frame, DN."""
-        fresh = self._rng.standard_normal(self._offset.shape, np.float32)
+        step = self._drift * np.float32(np.sqrt(1 - self._memory**2))
+        self._offset = np.float32(self._memory) * self._offset + step * self._fresh()
+        return np.asarray(self._standing + self._offset, np.float32)
+
+    def _fresh(self) -> Float:
+        fresh = self._rng.standard_normal(self._standing.shape, np.float32)
         # Odd and even of an amplifier drift together for the most part.
         fresh[:, 1] = 0.9 * fresh[:, 0] + np.float32(np.sqrt(1 - 0.81)) * fresh[:, 1]
-        step = self._drift * np.float32(np.sqrt(1 - self._memory**2))
-        self._offset = np.float32(self._memory) * self._offset + step * fresh
-        return np.asarray(self._standing + self._offset, np.float32)
+        return fresh
