@@ -92,6 +92,8 @@ def make_archive(
         Is told how far it is.
     processes
         How many work side by side; as many as there are processors if not given.
+        They import the script that calls this, which therefore must call it
+        under ``if __name__ == "__main__"``.
 
     Returns
     -------
