@@ -269,3 +269,55 @@ def test_the_field_is_where_the_distortion_says(archive, tmp_path, seed):
         x, y = wcs.invert(*believed.sky(v2, v3), with_bounding_box=False)
         assert np.abs(x - stars["x"]).max() < 0.03
         assert np.abs(y - stars["y"]).max() < 0.03
+
+
+@pytest.mark.parametrize("name", ["miri-full", "niriss", "nircam-short"])
+def test_stages_2_and_3_run_in_every_imaging_mode(archive, tmp_path, monkeypatch, name):
+    from jwst.associations.asn_from_list import asn_from_list
+    from jwst.associations.lib.rules_level3_base import DMS_Level3_Base
+    from jwst.pipeline import Image2Pipeline, Image3Pipeline
+
+    monkeypatch.chdir(tmp_path)
+    plan = PROGRAMS[name].exposures[0]
+    Image2Pipeline.call(
+        str(stage1(archive, plan, tmp_path)), output_dir=str(tmp_path), save_results=True
+    )
+    association = asn_from_list(
+        [f"{plan.root}_cal.fits"], rule=DMS_Level3_Base, product_name="mosaic"
+    )
+    Path("asn.json").write_text(association.dump()[1])
+    Image3Pipeline.call("asn.json", output_dir=str(tmp_path), save_results=True)
+    assert fits.getval("mosaic_i2d.fits", "S_RESAMP") == "COMPLETE"
+    assert fits.getval("mosaic_i2d.fits", "BUNIT", "SCI") == "MJy/sr"
+    assert len(Table.read("mosaic_cat.ecsv")) > 3
+
+
+@pytest.mark.parametrize(
+    ("name", "parameter", "value"),
+    [
+        ("nircam-grouped", "expand_large_events", True),
+        ("miri-subarray", "find_showers", True),
+        ("niriss", "expand_large_events", True),
+    ],
+)
+def test_the_flight_like_context_turns_on_what_flight_does(
+    archive, tmp_path, monkeypatch, name, parameter, value
+):
+    from jwst.pipeline import Detector1Pipeline
+
+    from upramp.practice.crds_context import FLIGHT_LIKE
+
+    plan = PROGRAMS[name].exposures[0]
+    uncal = str(archive / "uncal" / f"{plan.root}_uncal.fits")
+    config, _ = Detector1Pipeline.build_config(uncal)
+    assert parameter not in config.get("steps", {}).get("jump", {})
+    usual = fits.getdata(stage1(archive, plan, tmp_path), "DQ")
+    monkeypatch.setenv("CRDS_CONTEXT", FLIGHT_LIKE)
+    config, _ = Detector1Pipeline.build_config(uncal)
+    assert config["steps"]["jump"][parameter] == value
+    rate = stage1(archive, plan, tmp_path)
+    assert fits.getval(rate, "CRDS_CTX") == FLIGHT_LIKE
+    flagged = fits.getdata(rate, "DQ")
+    assert (flagged & PIXEL["JUMP_DET"] > 0).sum() > (usual & PIXEL["JUMP_DET"] > 0).sum()
+    if name == "niriss":
+        assert fits.getval(rate, "S_CHGMIG") == "COMPLETE"
