@@ -160,14 +160,14 @@ def test_opened_by_stdatamodels(path, detector, character):
         np.testing.assert_array_equal(unchecked, ~character.light)
     references.gain(path, detector, subarray, character)
     with opened(datamodels.GainModel) as model:
-        assert model.data.dtype == np.float32
+        assert model.data.dtype.newbyteorder("=") == np.float32
         np.testing.assert_allclose(model.data, character.gain, rtol=1e-5)
     references.read_noise(path, detector, subarray, character)
     with opened(datamodels.ReadnoiseModel) as model:
         assert model.data.shape == shape
     references.flat(path, detector, subarray, character, area)
     with opened(datamodels.FlatModel) as model:
-        assert model.data.dtype == np.float32
+        assert model.data.dtype.newbyteorder("=") == np.float32
         bad = character.dq & PIXEL["DEAD"] > 0
         np.testing.assert_array_equal(model.dq & PIXEL["NO_FLAT_FIELD"] > 0, bad)
         good = character.light & ~bad
