@@ -303,20 +303,22 @@ def test_stages_2_and_3_run_in_every_imaging_mode(archive, tmp_path, monkeypatch
 def test_the_flight_like_context_turns_on_what_flight_does(
     archive, tmp_path, monkeypatch, name, parameter, value
 ):
-    from jwst.pipeline import Detector1Pipeline
-
-    from upramp.practice.crds_context import FLIGHT_LIKE
+    from upramp.practice.crds_context import CODE_DEFAULTS, FLIGHT_LIKE
+    from upramp.stages import calibrate
 
     plan = PROGRAMS[name].exposures[0]
-    uncal = str(archive / "uncal" / f"{plan.root}_uncal.fits")
-    config, _ = Detector1Pipeline.build_config(uncal)
-    assert parameter not in config.get("steps", {}).get("jump", {})
-    usual = fits.getdata(stage1(archive, plan, tmp_path), "DQ")
-    monkeypatch.setenv("CRDS_CONTEXT", FLIGHT_LIKE)
-    config, _ = Detector1Pipeline.build_config(uncal)
-    assert config["steps"]["jump"][parameter] == value
-    rate = stage1(archive, plan, tmp_path)
-    assert fits.getval(rate, "CRDS_CTX") == FLIGHT_LIKE
+    uncal = archive / "uncal" / f"{plan.root}_uncal.fits"
+    # The same process, which the crds package by itself would not let change its mind.
+    results = {}
+    for context in (CODE_DEFAULTS, FLIGHT_LIKE):
+        monkeypatch.setenv("CRDS_CONTEXT", context)
+        results[context] = calibrate(uncal, engine="stsci", output_dir=tmp_path / context)
+        assert results[context].provenance["context"] == context
+    jump = [result.provenance["parameters"]["steps"]["jump"] for result in results.values()]
+    assert jump[0][parameter] != value
+    assert jump[1][parameter] == value
+    usual = fits.getdata(tmp_path / CODE_DEFAULTS / f"{plan.root}_rate.fits", "DQ")
+    rate = tmp_path / FLIGHT_LIKE / f"{plan.root}_rate.fits"
     flagged = fits.getdata(rate, "DQ")
     assert (flagged & PIXEL["JUMP_DET"] > 0).sum() > (usual & PIXEL["JUMP_DET"] > 0).sum()
     if name == "niriss":

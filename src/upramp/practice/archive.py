@@ -6,13 +6,14 @@ import json
 import multiprocessing
 import os
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from upramp import __version__
 from upramp.atomic import write_text
-from upramp.errors import OutputError, UsageError
+from upramp.errors import OutputError, UprampError, UsageError
 from upramp.progress import Progress, Silent
 
 from . import crds_context
@@ -203,8 +204,16 @@ def _run(
                         job = waiting.pop(future)
                         made += [path for path in future.result() if path.parent.name == "uncal"]
                         progress.advance(job.cost, job.label)
-            except BaseException:
+            except BaseException as error:
+                progress.finish()
                 pool.shutdown(cancel_futures=True)
+                if isinstance(error, BrokenProcessPool):
+                    raise UprampError(
+                        folder,
+                        "a process that worked on it died: it was killed, ran out of memory, or a "
+                        'script does not guard its work by `if __name__ == "__main__":`',
+                        "mend that and call again: what is finished is kept",
+                    ) from error
                 raise
     write_catalogues(folder / "truth", make_sky(seed))
     crds_context.write_context(folder / "crds", entries(plans))

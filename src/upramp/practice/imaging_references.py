@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -174,8 +175,6 @@ def parameters(
     path: Path, instrument: str, step_class: str, alias: str, values: dict[str, Any]
 ) -> None:
     """Write a ``pars-*`` reference: parameters of a step for every exposure of an instrument."""
-    import asdf
-
     tree = {
         "class": f"jwst.step.{step_class}",
         "name": alias,
@@ -192,9 +191,7 @@ def parameters(
             "useafter": "1900-01-01T00:00:00",
         },
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary:
-        asdf.AsdfFile(tree).write_to(temporary)
+    _write_asdf(tree, path)
 
 
 def _describe(file: Any, detector: Detector, reftype: str) -> None:
@@ -227,12 +224,22 @@ def _save_fits(file: Any, path: Path) -> None:
 
 
 def _save_asdf(file: Any, path: Path, **nodes: Any) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     file.meta.date = MADE_ON
     file.meta.filename = path.name
-    with replacing(path) as temporary:
-        # As with FITS, the model's own save() would put in today's date.
-        import asdf
+    # As with FITS, the model's own save() would put in today's date.
+    _write_asdf({**file._instance, **nodes}, path)  # noqa: SLF001 - no public way
 
-        tree = {**file._instance, **nodes}  # noqa: SLF001 - no public way
-        asdf.AsdfFile(tree).write_to(temporary)
+
+def _write_asdf(tree: dict[str, Any], path: Path) -> None:
+    import asdf
+
+    # asdf lists the extensions that it used in any order, but for those already
+    # listed: a first writing finds them, and their order is fixed for the second.
+    content = io.BytesIO()
+    asdf.AsdfFile(tree).write_to(content)
+    content.seek(0)
+    with asdf.open(content) as found:
+        used = sorted(found["history"]["extensions"], key=str)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
+        asdf.AsdfFile({**tree, "history": {"extensions": used}}).write_to(temporary)

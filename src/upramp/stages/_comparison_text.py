@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final, Any
 
 from ._comparison_parts import plain
 
@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 
 __all__ = ["text_of", "verdict_of"]
 
-_MOST_LINES = 40
+_MOST_LINES: Final = 40
 """Metadata differences listed; the JSON has all of them."""
+_MOST_VOLATILE: Final = 4
+"""Of what says nothing about the products; their logs alone are dozens of lines."""
 
 _WIDEST_VALUE = 60
 
@@ -82,8 +84,10 @@ def _lines(comparison: Comparison) -> Iterator[str]:
     same = [part.name for part in parts if part.identical]
     if same and not comparison.identical:
         yield f"Identical: {', '.join(same)}"
-    yield from _metadata_lines("Metadata that differ:", comparison.metadata)
-    yield from _metadata_lines("Expected to differ between runs:", comparison.volatile)
+    yield from _metadata_lines("Metadata that differ:", comparison.metadata, _MOST_LINES)
+    yield from _metadata_lines(
+        "Expected to differ between runs:", comparison.volatile, _MOST_VOLATILE
+    )
 
 
 def _axes(array: ArrayComparison, kind: str) -> tuple[str, ...]:
@@ -177,14 +181,16 @@ def _table_lines(table: TableComparison) -> Iterator[str]:
         yield from _array_lines(column, f"{table.name} column {column.name}", axes)
 
 
-def _metadata_lines(title: str, differences: Iterable[MetadataDifference]) -> Iterator[str]:
+def _metadata_lines(
+    title: str, differences: Iterable[MetadataDifference], most: int
+) -> Iterator[str]:
     differences = list(differences)
     if differences:
         yield title
-    for difference in differences[:_MOST_LINES]:
+    for difference in differences[:most]:
         yield f"    {_metadata_line(difference)}"
-    if len(differences) > _MOST_LINES:
-        yield f"    and {len(differences) - _MOST_LINES} more, which --json lists"
+    if len(differences) > most:
+        yield f"    and {len(differences) - most} more, which --json lists"
 
 
 def _metadata_line(difference: MetadataDifference) -> str:

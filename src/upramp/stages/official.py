@@ -221,7 +221,8 @@ class OfficialRun:
             stage=1,
             context=references.context,
             references={**pars.to_dict(), **references.to_dict(), **named(given)},
-            parameters=instance.get_pars(),
+            # Where products were staged says nothing about how they were made.
+            parameters={k: v for k, v in instance.get_pars().items() if k != "output_dir"},
             overrides=self.overrides,
             source=provenance.input_record(self.exposure),
         )
