@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Final, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ._comparison_parts import plain
 
