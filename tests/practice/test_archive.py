@@ -286,9 +286,14 @@ def _ramp_and_hits(folder, root):
     return ramp, hits
 
 
-@pytest.mark.parametrize("program", ["nircam-long", "nircam-grouped", "miri-sub64", "niriss"])
+@pytest.mark.parametrize(
+    ("program", "at_least"),
+    [("nircam-long", 20), ("nircam-grouped", 20), ("miri-sub64", 4), ("niriss", 5)],
+)
 @pytest.mark.slow
-def test_large_hits_are_steps_in_the_group_that_the_truth_names(practice_archive, program):
+def test_large_hits_are_steps_in_the_group_that_the_truth_names(
+    practice_archive, program, at_least
+):
     plan = PROGRAMS[program].exposures[0]
     ramp, hits = _ramp_and_hits(practice_archive, plan.root)
     assert ramp.shape[:2] == (plan.integrations, plan.groups)
@@ -317,4 +322,4 @@ def test_large_hits_are_steps_in_the_group_that_the_truth_names(practice_archive
         others = np.abs(quiet) > 20 * sigma
         assert not others.any(), (hit, own, sigma)
         checked += 1
-    assert checked > (3 if program == "miri-sub64" else 20)
+    assert checked >= at_least

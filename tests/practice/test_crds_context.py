@@ -47,7 +47,7 @@ for mapping in sorted((archive / "crds" / "mappings" / "jwst").iterdir()):
         verify_checksum(str(mapping))
     except CrdsError as error:
         bad.append(mapping.name)
-default = crds.get_default_context("jwst")
+default = crds.get_context_name("jwst")
 print(json.dumps({"found": found, "unknown": unknown, "bad": bad, "default": default}))
 """
 NOT_APPLICABLE = "NOT FOUND n/a"

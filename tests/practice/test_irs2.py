@@ -66,6 +66,9 @@ def test_outputs_share_noise_and_have_their_own():
     off_diagonal = correlation[~np.eye(4, dtype=bool)]
     # Variances of 1.5^2 shared and 1 own.
     assert off_diagonal.mean() == pytest.approx(2.25 / 3.25, abs=0.2)
+    # Time runs on from the end of a line to the start of the next.
+    first, last = science[:, 0], science[:, -1]
+    assert (last[:, :-1] - first[:, 1:]).std() < 0.9 * (first[:, :-1] - last[:, 1:]).std()
     # Read the wrong way round, fast noise does not match.
     forwards = np.diff(science[0], axis=0).ravel()
     assert np.corrcoef(forwards, np.diff(science[1], axis=0).ravel())[0, 1] > 0.5

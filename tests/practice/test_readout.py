@@ -286,6 +286,8 @@ def test_settling_is_over_after_the_groups_that_are_discarded():
         return (later - miri.reset_anomaly(detector, 1, group, SHAPE)).max()
 
     assert extra(groups - 1) > 0.1
+    # What is cut off would have been less than a tenth of a DN.
+    assert extra(0) * np.exp(-groups / detector.extra["rscd_groups"]) < 0.1
     assert extra(groups) == 0
     assert np.array_equal(
         miri.anomalies(detector, 0, 0, SHAPE), miri.reset_anomaly(detector, 0, 0, SHAPE)
