@@ -42,6 +42,10 @@ class UprampError(Exception):
         self.remedy = _one_line(remedy)
         super().__init__(f"{self.subject}: {self.problem}; {self.remedy}.")
 
+    def __reduce__(self) -> tuple[type[UprampError], tuple[str, str, str]]:
+        # Errors travel between processes; by default only their text would.
+        return type(self), (self.subject, self.problem, self.remedy)
+
 
 class UsageError(UprampError):
     """A command or a function was called with something it cannot take."""

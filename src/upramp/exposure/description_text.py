@@ -64,8 +64,9 @@ def _sections(described: Description) -> Iterator[tuple[str, str, int]]:
     """Label, text and most lines of each section: together no more than a screen."""
     yield from _identity(described)
     yield from _contents(described)
-    for index, line in enumerate(_quality(described)[:3]):
-        yield "" if index else "Quality", line, 1
+    quality = _quality(described)[:3]
+    for index, line in enumerate(quality):
+        yield "" if index else "Quality", line, 2 if len(quality) == 1 else 1
     yield "Footprint", _footprint(described), 3
     yield from _provenance(described)
 
@@ -77,7 +78,7 @@ def _identity(described: Description) -> Iterator[tuple[str, str, int]]:
     yield "File", f"{Path(described.path).name}: {kind}, {size}{model and ', ' + model}", 2
     if described.mode:
         mode = " ".join(described.mode.values())
-        yield "Mode", f"{mode}{_subarray(described)}", 1
+        yield "Mode", f"{mode}{_subarray(described)}", 2
     if described.target:
         target = described.target.get("target", "")
         where = ", ".join(

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +21,7 @@ from . import crds_context
 from .programs import PROGRAMS, Program
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 __all__ = ["DEFAULT_SEED", "environment", "list_programs", "make_archive"]
 
@@ -134,6 +135,23 @@ def make_archive(
     return Archive(folder, names, seed, made)
 
 
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Let processes that start in this block do linear algebra in one thread.
+
+    They share the processors already. The libraries read the variables when
+    they are loaded, so they must be set before a process starts.
+    """
+    names = [f"{name}_NUM_THREADS" for name in ("OMP", "OPENBLAS", "MKL")]
+    added = [name for name in names if name not in os.environ]
+    os.environ.update(dict.fromkeys(added, "1"))
+    try:
+        yield
+    finally:
+        for name in added:
+            del os.environ[name]
+
+
 def _chosen(programs: Iterable[str] | None, *, full_frame: bool) -> list[str]:
     if programs is None or not (chosen := list(programs)):
         return [p.name for p in PROGRAMS.values() if full_frame or not p.full_frame]
@@ -191,11 +209,14 @@ def _run(
     if jobs:
         # Forking a process that has threads can hang it; spawned ones start clean.
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(
-            max_workers=min(processes, len(jobs)),
-            mp_context=context,
-            initializer=tasks.prepare_worker,
-        ) as pool:
+        with (
+            _one_thread_each(),
+            ProcessPoolExecutor(
+                max_workers=min(processes, len(jobs)),
+                mp_context=context,
+                initializer=tasks.prepare_worker,
+            ) as pool,
+        ):
             waiting = {pool.submit(tasks.work, job): job for job in jobs}
             try:
                 while waiting:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -81,8 +80,6 @@ def _truth_path(folder: Path, plan: ExposurePlan) -> Path:
 def prepare_worker() -> None:
     """Leave interrupts to the process that started this one."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ.setdefault(name, "1")
 
 
 def work(job: Job) -> list[Path]:
