@@ -11,7 +11,6 @@ real_data
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
 from pathlib import Path
 
@@ -23,12 +22,10 @@ PROJECT = Path(__file__).resolve().parent.parent
 @pytest.fixture(scope="session")
 def practice_archive() -> Path:
     from upramp.practice import make_archive
+    from upramp.practice.archive import simulator_version
 
-    source = hashlib.sha256()
-    for file in sorted((PROJECT / "src" / "upramp" / "practice").glob("*.py")):
-        source.update(file.read_bytes())
     kept = Path(os.environ.get("UPRAMP_TEST_PRACTICE", PROJECT / ".practice"))
-    folder = kept / source.hexdigest()[:16]
+    folder = kept / simulator_version()
     folder.mkdir(parents=True, exist_ok=True)
     # Several pytest workers may ask at once; what is there is not made again.
     with (kept / "lock").open("w") as lock:

@@ -118,3 +118,16 @@ def test_areas_sum_to_the_quadrilateral_on_the_sky(name):
     v2, v3 = v2 - v2.mean(), v3 - v3.mean()
     outline = 0.5 * abs(np.sum(v2 * np.roll(v3, -1) - np.roll(v2, -1) * v3)) * ARCSEC**2
     assert nominal * relative.sum(dtype=np.float64) == pytest.approx(outline, rel=2e-5)
+
+
+@pytest.mark.parametrize(
+    ("detector", "aperture"),
+    [("NRCALONG", "NRCA5_SUB640"), ("NRCA1", "NRCA1_SUB640"), ("MIRIMAGE", "MIRIM_FULL")],
+)
+def test_a_windows_reference_pixel_looks_at_its_v2_v3(detector, aperture):
+    geometry = geometry_of(detector)
+    window = geometry.subarray(aperture, "ANY")
+    x = window.reference[0] - 1 + window.start[0] - 1
+    y = window.reference[1] - 1 + window.start[1] - 1
+    v2, v3 = geometry.v2v3(np.array(x), np.array(y))
+    assert np.hypot(v2 - window.v2_ref, v3 - window.v3_ref) < 0.03

@@ -25,7 +25,7 @@ MIRI = replace(DETECTORS["MIRIMAGE"], shape=(60, 72))
 
 def _whole(detector):
     ny, nx = detector.shape
-    return Subarray("FULL", "", (1, 1), (nx, ny), 0.0, 0.0, 0.0, -1)
+    return Subarray("FULL", "", (1, 1), (nx, ny), (1.0, 1.0), 0.0, 0.0, 0.0, -1)
 
 
 @pytest.fixture(scope="module", params=[NIR, MIRI], ids=["nir", "miri"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import multiprocessing
 import os
@@ -9,6 +10,7 @@ from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +25,13 @@ from .programs import PROGRAMS, Program
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["DEFAULT_SEED", "environment", "list_programs", "make_archive"]
+__all__ = [
+    "DEFAULT_SEED",
+    "environment",
+    "list_programs",
+    "make_archive",
+    "simulator_version",
+]
 
 DEFAULT_SEED = 20220712
 _MANIFEST = "practice.json"
@@ -152,6 +160,18 @@ def _one_thread_each() -> Iterator[None]:
             del os.environ[name]
 
 
+@cache
+def simulator_version() -> str:
+    """Give what decides an archive's bytes apart from its seed: the release and the source.
+
+    Two of them must not mix in one archive.
+    """
+    source = hashlib.sha256()
+    for file in sorted(Path(__file__).parent.glob("*.py")):
+        source.update(file.name.encode() + file.read_bytes())
+    return f"{__version__}-{source.hexdigest()[:12]}"
+
+
 def _chosen(programs: Iterable[str] | None, *, full_frame: bool) -> list[str]:
     if programs is None or not (chosen := list(programs)):
         return [p.name for p in PROGRAMS.values() if full_frame or not p.full_frame]
@@ -179,17 +199,18 @@ def _read_manifest(folder: Path) -> tuple[list[str], int | None]:
         raise UsageError(
             path, "it does not describe a practice archive", "remove it or choose another folder"
         ) from error
-    if version != __version__:
+    if version != simulator_version():
         raise UsageError(
             folder,
-            f"it holds a practice archive made by upramp {version}, this is {__version__}",
-            "choose another folder",
+            f"it holds a practice archive made by another simulator ({version}), this is "
+            f"{simulator_version()}",
+            "choose another folder, or remove this one",
         )
     return names, seed
 
 
 def _write_manifest(folder: Path, names: tuple[str, ...], seed: int) -> None:
-    content = {"programs": list(names), "seed": seed, "version": __version__}
+    content = {"programs": list(names), "seed": seed, "version": simulator_version()}
     write_text(folder / _MANIFEST, json.dumps(content, indent=2) + "\n")
 
 

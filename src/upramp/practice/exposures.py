@@ -32,6 +32,7 @@ def write_level1b(
     detector: Detector,
     subarray: Subarray,
     believed: Attitude,
+    pixel_arcsec: float,
     ramp: Ramp,
 ) -> None:
     """Write one level-1b product.
@@ -44,6 +45,8 @@ def write_level1b(
         What was observed, and how.
     believed
         Where the telescope thinks it points, at the aperture's reference point.
+    pixel_arcsec
+        Side of a pixel in arcseconds.
     ramp
         The counts.
     """
@@ -57,7 +60,7 @@ def write_level1b(
         model.refout = ramp.reference_output
     start = START + _number(plan.root) * 0.02
     _describe(model, path, plan, detector, subarray, start)
-    _point(model, subarray, believed)
+    _point(model, subarray, believed, pixel_arcsec)
     model.int_times = _integration_times(model, plan, start)
     with replacing(path) as temporary:
         save_reproducibly(model, temporary)
@@ -194,7 +197,7 @@ def _describe_exposure(
             raise AssertionError(model.data.shape)
 
 
-def _point(model: Any, subarray: Subarray, believed: Attitude) -> None:
+def _point(model: Any, subarray: Subarray, believed: Attitude, pixel_arcsec: float) -> None:
     meta = model.meta
     ra, dec = (float(value) for value in believed.sky(np.array(0.0), np.array(0.0)))
     meta.pointing.ra_v1, meta.pointing.dec_v1 = ra, dec
@@ -205,7 +208,8 @@ def _point(model: Any, subarray: Subarray, believed: Attitude) -> None:
     wcs.wcsaxes = 2
     wcs.ctype1, wcs.ctype2 = "RA---TAN", "DEC--TAN"
     wcs.cunit1 = wcs.cunit2 = "deg"
-    wcs.crpix1, wcs.crpix2 = (size / 2 + 0.5 for size in subarray.size)
+    wcs.crpix1, wcs.crpix2 = subarray.reference
+    wcs.cdelt1 = wcs.cdelt2 = pixel_arcsec / 3600
     wcs.crval1 = wcs.ra_ref = believed.ra
     wcs.crval2 = wcs.dec_ref = believed.dec
     wcs.v2_ref, wcs.v3_ref = believed.v2, believed.v3

@@ -45,6 +45,8 @@ class Subarray:
     """One-based first column and row (``SUBSTRT1``, ``SUBSTRT2``)."""
     size: tuple[int, int]
     """Columns and rows (``SUBSIZE1``, ``SUBSIZE2``)."""
+    reference: tuple[float, float]
+    """One-based pixel of the window that looks at ``v2_ref``, ``v3_ref``."""
     v2_ref: float
     v3_ref: float
     v3_ideal_angle: float
@@ -118,6 +120,7 @@ class Geometry:
             aperture,
             (int(low[0]), int(low[1])),
             (int(entry.XSciSize), int(entry.YSciSize)),
+            (float(entry.XSciRef), float(entry.YSciRef)),
             float(entry.V2Ref),
             float(entry.V3Ref),
             float(entry.V3IdlYAngle),

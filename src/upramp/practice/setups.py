@@ -74,7 +74,12 @@ def subarray_of(plan: ExposurePlan) -> Subarray:
     """Give the window that an exposure reads."""
     found = geometry_of(plan.detector).subarray(plan.aperture, plan.subarray)
     if plan.start is not None and plan.size is not None:
-        found = replace(found, start=plan.start, size=plan.size)
+        # A window of the same aperture: what it points with stays where it is.
+        reference = (
+            found.reference[0] + found.start[0] - plan.start[0],
+            found.reference[1] + found.start[1] - plan.start[1],
+        )
+        found = replace(found, start=plan.start, size=plan.size, reference=reference)
     return found
 
 

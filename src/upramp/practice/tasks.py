@@ -10,6 +10,7 @@ import numpy as np
 
 from .crds_context import ANY
 from .exposures import write_level1b
+from .geometry import ARCSEC
 from .instruments import DETECTORS
 from .needs import Reference, file_name, wanted_references
 from .other_scenes import guide_star, spectra
@@ -126,5 +127,7 @@ def _make_exposure(folder: Path, plan: ExposurePlan, seed: int) -> list[Path]:
     uncal, truth = _uncal_path(folder, plan), _truth_path(folder, plan)
     uncal.parent.mkdir(parents=True, exist_ok=True)
     write_exposure_truth(truth, plan, flux, ramp, scene, sky_of(seed), true, electrons, nominal)
-    write_level1b(uncal, plan, detector, subarray, believed, ramp)
+    write_level1b(
+        uncal, plan, detector, subarray, believed, float(np.sqrt(nominal)) / ARCSEC, ramp
+    )
     return [uncal, truth]
