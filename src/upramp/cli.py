@@ -14,11 +14,12 @@ import signal
 import sys
 import traceback
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from . import __version__
-from .errors import UprampError, UsageError
+from .errors import OutputError, UprampError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -56,10 +57,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with _unwound_by_sigterm():
             code: int = options.handler(options)
-            sys.stdout.flush()
     except BrokenPipeError:
         # Whoever read our output has closed it: nothing is left to be said to it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
         return _BROKEN_PIPE
     except _Terminated:
         return _TERMINATED
@@ -86,11 +86,27 @@ def _failed(error: BaseException, *, debug: bool) -> int:
 
 
 def _say(text: str) -> None:
-    print(f"upramp: {text}", file=sys.stderr)  # noqa: T201 - the command's own output
+    with suppress(OSError):  # nobody is left to be told, and the exit code says it too
+        print(f"upramp: {text}", file=sys.stderr)  # noqa: T201 - the command's own output
 
 
 def _tell(text: str) -> None:
-    print(text)  # noqa: T201 - the command's own output
+    try:
+        print(text, flush=True)  # noqa: T201 - the command's own output
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _discard_output()
+        raise OutputError(
+            "standard output",
+            f"it cannot be written ({error.strerror or error})",
+            "free some space, or send it elsewhere",
+        ) from error
+
+
+def _discard_output() -> None:
+    # What is still pending would fail again when Python ends, and be told as its own error.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextmanager
@@ -113,6 +129,16 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Say what is wrong in one line, as every other error is said."""
         self.exit(2, f"upramp: {message}; see `{self.prog} --help`.\n")
+
+
+def _named(what: str) -> Callable[[str], str]:
+    def named(text: str) -> str:
+        # An unset variable of a shell gives this; as a path it would mean the folder itself.
+        if not text.strip():
+            raise argparse.ArgumentTypeError(f"no {what} is named")
+        return text
+
+    return named
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -143,17 +169,21 @@ def _parser() -> argparse.ArgumentParser:
     _practice_options(command("practice", _practice, "make practice exposures and references"))
     _calibrate_options(command("calibrate", _calibrate, "calibrate exposures"))
     compare = command("compare", _compare, "compare two products, value by value")
-    compare.add_argument("first", metavar="A", help="a product")
-    compare.add_argument("second", metavar="B", help="another of the same kind")
+    compare.add_argument("first", metavar="A", type=_named("file"), help="a product")
+    compare.add_argument(
+        "second", metavar="B", type=_named("file"), help="another of the same kind"
+    )
     compare.add_argument("--json", action="store_true", help="for a program to read")
     info = command("info", _info, "say what a file is")
-    info.add_argument("file", metavar="FILE", help="an exposure or a product")
+    info.add_argument("file", metavar="FILE", type=_named("file"), help="an exposure or a product")
     info.add_argument("--json", action="store_true", help="for a program to read")
     return parser
 
 
 def _practice_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("directory", metavar="DIR", nargs="?", help="where to make them")
+    parser.add_argument(
+        "directory", metavar="DIR", nargs="?", type=_named("folder"), help="where to make them"
+    )
     parser.add_argument(
         "--program",
         action="append",
@@ -166,9 +196,16 @@ def _practice_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _calibrate_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("inputs", metavar="INPUT", nargs="+", help="exposures")
     parser.add_argument(
-        "-o", "--output-dir", metavar="DIR", default=".", help="where products go (default: here)"
+        "inputs", metavar="INPUT", nargs="+", type=_named("file"), help="exposures"
+    )
+    parser.add_argument(
+        "-o",
+        "--output-dir",
+        metavar="DIR",
+        type=_named("folder"),
+        default=".",
+        help="where products go (default: here)",
     )
     parser.add_argument("--stage", type=int, default=1, help="1, 2 or 3 (default: 1)")
     parser.add_argument(
@@ -219,10 +256,19 @@ def _practice(options: argparse.Namespace) -> int:
 def _calibrate(options: argparse.Namespace) -> int:
     from .progress import for_terminal
     from .stages import calibrate
+    from .stages.calibration import require_served
     from .stages.overrides import parse_assignment
 
+    # What would be the same for every input is refused once, before any of them.
     overrides = dict(parse_assignment(text) for text in options.assignments)
     _require_distinct(options.inputs)
+    require_served(
+        options.stage,
+        options.engine,
+        mask=options.mask,
+        threads=options.threads,
+        output_dir=options.output_dir,
+    )
     worst = 0
     for file in options.inputs:
         try:
@@ -237,15 +283,11 @@ def _calibrate(options: argparse.Namespace) -> int:
                 threads=options.threads,
                 progress=for_terminal(quiet=options.quiet),
             )
-        except UsageError:
-            # It would be the same for every input.
-            raise
+            if not options.quiet:
+                for product in result.products:
+                    _tell(f"wrote {shlex.quote(str(product))}")
         except UprampError as error:
             worst = max(worst, _failed(error, debug=options.debug))
-            continue
-        if not options.quiet:
-            for product in result.products:
-                _tell(f"wrote {shlex.quote(str(product))}")
     return worst
 
 
@@ -255,6 +297,8 @@ def _require_distinct(inputs: Sequence[str]) -> None:
     seen: dict[str, str] = {}
     for file in inputs:
         root = product_root(file)
+        if root in seen and Path(seen[root]).resolve() == Path(file).resolve():
+            raise UsageError(file, "it is given twice", "name it once")
         if root in seen:
             raise UsageError(
                 file,

@@ -141,17 +141,67 @@ def stand_in(monkeypatch):
 
 
 def test_others_go_on_after_a_failure_and_the_worst_code_counts(stand_in, capsys):
-    assert cli.main(["calibrate", "a", "work1", "b", "input1", "c"]) == 2
+    assert cli.main(["calibrate", "--engine=stsci", "a", "work1", "b", "input1", "c"]) == 2
     out, err = capsys.readouterr()
     assert out.splitlines() == [f"wrote 'out dir/{name}_rate.fits'" for name in "abc"]
     assert len(err.splitlines()) == 2
-    assert cli.main(["calibrate", "a", "work1"]) == 1
-    assert cli.main(["calibrate", "a"]) == 0
+    assert cli.main(["calibrate", "--engine=stsci", "a", "work1"]) == 1
+    assert cli.main(["calibrate", "--engine=stsci", "a"]) == 0
 
 
-def test_usage_errors_end_it_at_once(stand_in, capsys):
-    assert cli.main(["calibrate", "usage", "a"]) == 2
-    assert len(stand_in) == 1
+def test_what_does_not_suit_one_input_does_not_stop_the_others(stand_in, capsys):
+    # A guide star exposure has no jump step, for one; the others have.
+    assert cli.main(["calibrate", "--engine", "stsci", "usage", "a"]) == 2
+    out, err = capsys.readouterr()
+    assert out.splitlines() == ["wrote 'out dir/a_rate.fits'"]
+    assert _one_line(err)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--engine", "nope"], ["--stage", "2"], ["--set", "jump"], ["-o", __file__], ["a", "a"]],
+)
+def test_what_suits_no_input_is_said_once_before_any(stand_in, capsys, options):
+    line = ["calibrate", "--engine", "stsci", "a", "b", *options]
+    assert cli.main(line) == 2
+    assert _one_line(capsys.readouterr().err)
+    assert stand_in == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["info", ""],
+        ["compare", "a", ""],
+        ["calibrate", ""],
+        ["calibrate", "a", "-o", ""],
+        ["practice", ""],
+    ],
+)
+def test_empty_name_is_no_name(capsys, arguments):
+    with pytest.raises(SystemExit) as caught:
+        cli.main(arguments)
+    assert caught.value.code == 2
+    err = capsys.readouterr().err
+    assert _one_line(err)
+    assert "is named" in err
+
+
+def test_same_input_twice(tmp_path):
+    out = _run("calibrate", "x.fits", "./x.fits", "--engine", "stsci", cwd=tmp_path)
+    assert out.stderr == "upramp: ./x.fits: it is given twice; name it once.\n"
+
+
+@pytest.mark.parametrize(
+    "arguments", [["practice", "afile"], ["calibrate", "x", "-o", "afile", "--engine", "stsci"]]
+)
+def test_file_where_a_folder_is_wanted(tmp_path, arguments):
+    (tmp_path / "afile").write_text("kept")
+    out = _run(*arguments, cwd=tmp_path)
+    assert out.returncode == 2
+    assert out.stderr.startswith("upramp: afile: it is a file; name a folder")
+    assert _one_line(out.stderr)
+    assert (tmp_path / "afile").read_text() == "kept"
 
 
 @pytest.mark.parametrize(
@@ -164,13 +214,15 @@ def test_usage_errors_end_it_at_once(stand_in, capsys):
     ],
 )
 def test_unexpected_ends_are_one_line(stand_in, capsys, name, code, words):
-    assert cli.main(["calibrate", name]) == code
+    assert cli.main(["calibrate", "--engine=stsci", name]) == code
     err = capsys.readouterr().err
     assert _one_line(err)
     assert words in err
 
 
-def test_options_reach_calibrate(stand_in, capsys):
+def test_options_reach_calibrate(stand_in, capsys, monkeypatch):
+    # Masks and threads are still to come.
+    monkeypatch.setattr("upramp.stages.calibration.require_served", lambda *a, **k: None)
     line = (
         "calibrate x_uncal.fits -o out --stage 1 --engine stsci --set jump.a=1 --set b.c=d=e "
         "--mask m --save-ramp --threads 3 --quiet"
@@ -205,7 +257,7 @@ def test_terminated_unwinds_and_says_143(stand_in, monkeypatch):
 
     monkeypatch.setattr(stages, "calibrate", calibrate)
     before = signal.getsignal(signal.SIGTERM)
-    assert cli.main(["calibrate", "x"]) == 143
+    assert cli.main(["calibrate", "--engine=stsci", "x"]) == 143
     assert unwound == [True]
     assert signal.getsignal(signal.SIGTERM) is before
 
@@ -247,3 +299,23 @@ def test_closed_pipe_is_quiet(tmp_path):
     os.close(write)
     assert out.stderr == b""
     assert out.returncode == 128 + signal.SIGPIPE
+
+
+@pytest.mark.parametrize("options", [["info"], ["practice", "--list"]])
+def test_full_disk_under_the_output(tmp_path, options):
+    if options == ["info"]:
+        options = ["info", _product(tmp_path / "a_rate.fits", 1)]
+    with Path("/dev/full").open("w") as full:
+        out = subprocess.run(
+            [*UPRAMP, *map(str, options)], stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    assert out.returncode == 1
+    err = out.stderr.decode()
+    assert _one_line(err), err
+    assert err.startswith("upramp: standard output: it cannot be written (No space left")
+
+
+def test_full_disk_under_the_errors(tmp_path):
+    with Path("/dev/full").open("w") as full:
+        out = subprocess.run([*UPRAMP, "info", "none"], stderr=full, cwd=tmp_path, check=False)
+    assert out.returncode == 2

@@ -155,6 +155,15 @@ def make_exposure(path, *, counts=None, nints=2, exp_type="NRC_IMAGE"):
                     "start_time": 59761.0,
                     "zero_frame": False,
                 },
+                "wcsinfo": {
+                    "ra_ref": 80.0,
+                    "dec_ref": -69.5,
+                    "roll_ref": 30.0,
+                    "v2_ref": 88.0,
+                    "v3_ref": -492.0,
+                    "v3yangle": 0.1,
+                    "vparity": -1,
+                },
                 "subarray": {
                     "name": "SUB64P",
                     "xstart": START[0],

@@ -113,8 +113,8 @@ def make_archive(
     Raises
     ------
     UsageError
-        If a program is unknown, the seed is negative, or the archive was made
-        with another seed.
+        If a program is unknown, the seed is negative, the archive was made
+        with another seed, or ``directory`` is a file.
     OutputError
         If the folder cannot be written.
     """
@@ -122,6 +122,8 @@ def make_archive(
     wanted = _chosen(programs, full_frame=full_frame)
     if seed is not None and seed < 0:
         raise UsageError(f"seed {seed}", "it is negative", "choose a whole number from 0 on")
+    if os.path.lexists(folder) and not folder.is_dir():
+        raise UsageError(folder, "it is a file", "name a folder, or a place for one")
     before, made_with = _read_manifest(folder)
     if seed is None:
         seed = DEFAULT_SEED if made_with is None else made_with

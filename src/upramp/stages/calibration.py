@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from upramp.exposure import Exposure
     from upramp.progress import Progress
 
-__all__ = ["ENGINES", "Result", "calibrate", "product_root"]
+__all__ = ["ENGINES", "Result", "calibrate", "product_root", "require_served"]
 
 ENGINES: Final = ("upramp", "stsci")
 _SUFFIX: Final = re.compile(r"_(uncal|ramp|rate|rateints|dark|cal)\Z")
@@ -128,7 +128,7 @@ def calibrate(
     from upramp.exposure import open_exposure
 
     overrides = dict(overrides or {})
-    _require_served(stage, engine, mask, threads)
+    require_served(stage, engine, mask=mask, threads=threads, output_dir=output_dir)
     if output_dir is None:
         require_folder_for_files(overrides)
     with (
@@ -171,7 +171,26 @@ def _stem(path: str | os.PathLike[str]) -> str:
     return name
 
 
-def _require_served(stage: int, engine: str, mask: object, threads: int | None) -> None:
+def require_served(
+    stage: int,
+    engine: str,
+    *,
+    mask: object = None,
+    threads: int | None = None,
+    output_dir: str | os.PathLike[str] | None = None,
+) -> None:
+    """Refuse arguments of `calibrate` that no exposure can be served with.
+
+    Parameters
+    ----------
+    stage, engine, mask, threads, output_dir
+        As for `calibrate`.
+
+    Raises
+    ------
+    UsageError
+        For the first that cannot be served.
+    """
     if engine not in ENGINES:
         raise UsageError(engine, "there is no such engine", f"choose {' or '.join(ENGINES)}")
     if stage not in {1, 2, 3}:
@@ -194,6 +213,8 @@ def _require_served(stage: int, engine: str, mask: object, threads: int | None) 
             "the official engine's results depend on its number of processes, so it is left alone",
             "leave it out, or set jump.maximum_cores yourself",
         )
+    if output_dir is not None and os.path.lexists(output_dir) and not Path(output_dir).is_dir():
+        raise UsageError(output_dir, "it is a file", "name a folder for the products")
 
 
 def _made(folder: Path) -> Path:
@@ -261,8 +282,10 @@ def _staging(output_dir: Path | None) -> Iterator[Path]:
         with staging_directory(output_dir) as folder:
             yield folder
         return
-    with tempfile.TemporaryDirectory(prefix="upramp-") as folder:
-        yield Path(folder)
+    with _temporary_space():
+        holder = tempfile.TemporaryDirectory(prefix="upramp-")
+    with holder as name:
+        yield Path(name)
 
 
 @contextmanager
@@ -272,8 +295,21 @@ def _log_path(output_dir: Path | None, root: str, chosen: Path | None) -> Iterat
     elif output_dir is not None:
         yield output_dir / f"{root}_calibrate.log"
     else:
-        handle, name = tempfile.mkstemp(prefix=f"{root}-", suffix="_calibrate.log")
+        with _temporary_space():
+            handle, name = tempfile.mkstemp(prefix=f"{root}-", suffix="_calibrate.log")
         os.close(handle)
         file = Path(name)
         yield file
         file.unlink(missing_ok=True)  # after success alone: an error's sentence names it
+
+
+@contextmanager
+def _temporary_space() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(
+            error.filename or "temporary files",
+            f"nothing can be written here ({error.strerror})",
+            "free some space, or set TMPDIR to another folder",
+        ) from error
