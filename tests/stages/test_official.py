@@ -196,6 +196,35 @@ def test_all_saturated_is_said_and_leaves_nothing(crds, tmp_path):
     assert str(out / "full_nrcalong_calibrate.log") in str(caught.value)
 
 
+@pytest.mark.parametrize("value", [0.0, 65535.0])
+def test_only_reference_pixels_with_a_value_are_no_product(crds, tmp_path, monkeypatch, value):
+    # Reference pixels never saturate: a product of these alone looks like a success.
+    root = tmp_path / "crds"
+    shutil.copytree(crds, root)
+    mask = root / "references" / "jwst" / "nircam" / "jwst_nircam_mask_0007.fits"
+    with fits.open(mask, mode="update") as hdus:
+        hdus["DQ"].data[:4] = 0b10
+        table = fits.BinTableHDU.from_columns(
+            [
+                fits.Column("BIT", "J", array=[0, 1]),
+                fits.Column("VALUE", "J", array=[1, 2]),
+                fits.Column("NAME", "40A", array=["DO_NOT_USE", "REFERENCE_PIXEL"]),
+                fits.Column("DESCRIPTION", "80A", array=["", ""]),
+            ],
+            name="DQ_DEF",
+        )
+        hdus.append(table)
+    monkeypatch.setenv("CRDS_PATH", str(root))
+    counts = np.full((1, NGROUPS, SIZE, SIZE), value)
+    counts[:, :, :4] = 5000.0
+    file = make_exposure(tmp_path / "full_nrcalong_uncal.fits", counts=counts)
+    overrides = {} if value else {"refpix.skip": True}
+    with pytest.raises(CalibrationError, match="no pixel that sees light has a value") as caught:
+        calibrate(file, engine="stsci", output_dir=tmp_path / "out", overrides=overrides)
+    assert caught.value.exit_code == 1
+    assert _products(tmp_path / "out") == []
+
+
 class _BrokenError(Exception):
     pass
 

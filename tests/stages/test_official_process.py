@@ -60,6 +60,13 @@ def test_quiet_says_nothing(environment, uncal, tmp_path):
     assert (out.returncode, out.stdout, out.stderr) == (0, "", "")
 
 
+@pytest.mark.parametrize("address", ["http://127.0.0.1:9", ""])
+def test_address_of_a_server_is_not_talked_about(environment, uncal, tmp_path, address):
+    out = _run(uncal, "-o", tmp_path, "--quiet", env={**environment, "CRDS_SERVER_URL": address})
+    assert "WARNING" not in out.stderr
+    assert len(out.stderr.splitlines()) <= (1 if address else 0)
+
+
 def test_others_go_on_after_a_bad_one(environment, uncal, tmp_path):
     bad = tmp_path / "bad_uncal.fits"
     bad.write_bytes(uncal.read_bytes()[: uncal.stat().st_size // 2])
@@ -132,17 +139,23 @@ def test_killed_while_writing(environment, uncal, old, moment):
                 assert exposure["SCI"].size > 0
 
 
-def test_no_room_for_the_products(environment, uncal, old):
+@pytest.mark.parametrize("room", [60_000, 8_192, 4_000])
+def test_no_room_for_the_products(environment, uncal, old, room):
     def small_files():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
 
     folder = old.parent
     out = _run(uncal, "-o", folder, "--save-ramp", env=environment, preexec_fn=small_files)
     assert out.returncode == 1
-    assert out.stderr == (
-        f"upramp: {folder}: there is no room for the products; "
-        "free some space or write elsewhere.\n"
-    )
+    # Whatever is the first that does not fit, product or log, it is the disk that is named.
+    assert out.stderr.startswith(f"upramp: {folder}"), out.stderr
+    assert "room" in out.stderr or "cannot be written (File too large)" in out.stderr
+    assert out.stderr.count("\n") == 1
+    if room == 60_000:
+        assert out.stderr == (
+            f"upramp: {folder}: there is no room for the products; "
+            "free some space or write elsewhere.\n"
+        )
     assert _products(folder) == [old.name]
     assert old.read_text() == OLD
     assert not list(folder.glob(".upramp-*"))

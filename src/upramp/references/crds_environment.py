@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import importlib
 import logging
 import os
 import re
@@ -29,7 +30,14 @@ from upramp.errors import ReferenceFileError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["OBSERVATORY", "CrdsEnvironment", "CrdsMessages", "crds_environment", "guarded_crds"]
+__all__ = [
+    "OBSERVATORY",
+    "CrdsEnvironment",
+    "CrdsMessages",
+    "crds_environment",
+    "guarded_crds",
+    "import_crds",
+]
 
 OBSERVATORY: Final = "jwst"
 _DEFAULT_CACHE: Final = "/grp/crds/cache"
@@ -240,9 +248,10 @@ def guarded_crds(context: str | None = None) -> Iterator[CrdsEnvironment]:
     environment = crds_environment()
     environment.require_usable(context)
     with _lock:
-        _take_up(environment)
+        import_crds()
         messages = CrdsMessages()
         with _silent(messages):
+            _take_up(environment)
             try:
                 yield environment
             except ReferenceFileError:
@@ -251,6 +260,16 @@ def guarded_crds(context: str | None = None) -> Iterator[CrdsEnvironment]:
                 raise _unusable(environment, messages, error) from error
             except Exception as error:
                 raise _translated(environment, context, messages, error) from error
+
+
+def import_crds() -> None:
+    """Load `crds` without the warning that it prints about some addresses of servers."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        importlib.import_module("crds")
+    finally:
+        logging.disable(before)
 
 
 def _take_up(environment: CrdsEnvironment) -> None:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from upramp.dq import PIXEL
 from upramp.errors import CalibrationError, OutputError, UprampError
 
 from . import provenance
@@ -69,6 +70,9 @@ def pipeline_for(exp_type: str) -> Any:
     type
         ``Detector1Pipeline``, ``DarkPipeline`` or ``GuiderPipeline`` of `jwst`.
     """
+    from upramp.references.crds_environment import import_crds
+
+    import_crds()  # the official packages load it too, and not quietly
     from jwst import pipeline
 
     if exp_type in GUIDER_TYPES:
@@ -245,10 +249,29 @@ class OfficialRun:
                 "the official pipeline made no product, as it does where every pixel is saturated",
                 f"look at the exposure's groups; the whole log is in {self.log_file}",
             )
+        self._require_a_value(result)
         self._outcome.models[instance.suffix] = result
         if not self.save:
             self._name(result, instance.suffix)
         self._outcome.provenance = provenance.attach(result, self._record, self._switched_off)
+
+    def _require_a_value(self, product: Any) -> None:
+        """Refuse a product that the pipeline made of nothing, and says nothing about."""
+        # Reference pixels see no light: they never saturate, so they may be all that is left.
+        quality = product.pixeldq if product.hasattr("pixeldq") else product.dq
+        sees_light = (np.asarray(quality) & PIXEL["REFERENCE_PIXEL"]) == 0
+        planes = np.asarray(product.data).reshape(-1, *product.data.shape[-2:])
+        # One plane for all integrations, or one for each.
+        sees_light = sees_light.reshape(-1, *sees_light.shape[-2:])
+        sees_light = np.broadcast_to(sees_light, planes.shape)
+        if any((np.isfinite(p) & m).any() for p, m in zip(planes, sees_light, strict=True)):
+            return
+        raise CalibrationError(
+            self.exposure.path,
+            "no pixel that sees light has a value after the official pipeline, as where every "
+            "pixel is saturated, or its counts are zero or not a number",
+            f"look at the exposure's groups; the whole log is in {self.log_file}",
+        )
 
     def _name(self, model: Any, suffix: str) -> None:
         # As saving would: later stages derive their products' names from it.

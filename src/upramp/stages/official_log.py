@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import os
+import sys
 import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,41 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = ["official_log"]
+
+
+class _LogFile(logging.FileHandler):
+    """The log, which may run out of room at any line: the first failure is kept, none is raised.
+
+    Raised where it happens, it would hide what ended the run, and stop the
+    loggers from being put back as they were.
+    """
+
+    failure: OSError | None = None
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(file, "w", "utf-8")
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """Keep why a line could not be written."""
+        del record
+        error = sys.exception()
+        if not isinstance(error, OSError):
+            return
+        self.failure = self.failure or error
+
+    def flush(self) -> None:
+        """Write what is pending."""
+        try:
+            super().flush()
+        except OSError as error:
+            self.failure = self.failure or error
+
+    def close(self) -> None:
+        """Close the file, also one that takes no more bytes."""
+        try:
+            super().close()
+        except OSError as error:
+            self.failure = self.failure or error
 
 
 @contextmanager
@@ -44,21 +79,29 @@ def official_log(pipeline: Any, file: Path) -> Iterator[logging.Logger]:
     from stpipe import _log
 
     try:
-        file.write_text("", encoding="utf-8")
+        handler = _LogFile(file)
     except OSError as error:
-        raise OutputError(
-            file, f"the log cannot be written ({error.strerror})", "choose another folder for it"
-        ) from error
-    config = _log.load_configuration(log_level="INFO", log_file=os.fspath(file), log_stream="null")
+        raise _unwritten(file, error) from error
+    config = _log.load_configuration(log_level="INFO", log_stream="null")
     config.set_recording_formatter(pipeline._log_records_formatter)  # noqa: SLF001 - as call does
-    raises, logging.raiseExceptions = logging.raiseExceptions, False
-    try:
-        with warnings.catch_warnings(), config.context(pipeline.get_stpipe_loggers()):
-            # The log is whole, however quiet the process around it is: Python's own defaults.
-            warnings.simplefilter("default")
-            for kind in (DeprecationWarning, PendingDeprecationWarning, ImportWarning):
-                warnings.simplefilter("ignore", kind)
-            warnings.simplefilter("ignore", ResourceWarning)
-            yield logging.getLogger("stpipe")
-    finally:
-        logging.raiseExceptions = raises
+    handler.setLevel(config.level)
+    handler.setFormatter(config.format)
+    config.handlers.append(handler)
+    with warnings.catch_warnings(), config.context(pipeline.get_stpipe_loggers()):
+        # The log is whole, however quiet the process around it is: Python's own defaults.
+        warnings.simplefilter("default")
+        for kind in (DeprecationWarning, PendingDeprecationWarning, ImportWarning):
+            warnings.simplefilter("ignore", kind)
+        warnings.simplefilter("ignore", ResourceWarning)
+        yield logging.getLogger("stpipe")
+    # An error of the run has passed by already: it says more than one of its log.
+    if handler.failure is not None:
+        raise _unwritten(file, handler.failure) from handler.failure
+
+
+def _unwritten(file: Path, error: OSError) -> OutputError:
+    return OutputError(
+        file,
+        f"the log cannot be written ({error.strerror or error})",
+        "free some space, or choose another folder",
+    )
