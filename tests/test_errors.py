@@ -6,7 +6,7 @@ import pytest
 
 from upramp import errors
 
-CLASSES = [getattr(errors, name) for name in errors.__all__]
+CLASSES = [getattr(errors, name) for name in errors.__all__ if name.endswith("Error")]
 
 
 @pytest.mark.parametrize("kind", CLASSES)
@@ -24,3 +24,21 @@ def test_an_error_travels(kind):
     assert type(again) is kind
     assert str(again) == str(error)
     assert vars(again) == vars(error)
+
+
+@pytest.mark.parametrize("kind", CLASSES)
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ("a\nb.fits", r"a\nb.fits"),
+        ("\x1b[31mred.fits", r"\x1b[31mred.fits"),
+        ("\u202efits.exe", r"\u202efits.exe"),
+        ("\udcff.fits", r"\udcff.fits"),
+        ("Ω Orionis.fits", "Ω Orionis.fits"),
+    ],
+)
+def test_no_name_breaks_the_line_or_steers_the_terminal(kind, name, written):
+    error = kind(name, f"it is like\n{name}", f"mend {name}")
+    assert str(error).startswith(f"{written}: it is like ")
+    assert str(error).isprintable()
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)

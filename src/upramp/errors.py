@@ -17,6 +17,7 @@ __all__ = [
     "ReferenceFileError",
     "UprampError",
     "UsageError",
+    "printable",
 ]
 
 
@@ -37,7 +38,7 @@ class UprampError(Exception):
     """What a command that meets this error returns to the shell."""
 
     def __init__(self, subject: object, problem: str, remedy: str) -> None:
-        self.subject = str(subject)
+        self.subject = printable(str(subject))
         self.problem = _one_line(problem)
         self.remedy = _one_line(remedy)
         super().__init__(f"{self.subject}: {self.problem}; {self.remedy}.")
@@ -77,5 +78,26 @@ class OutputError(UprampError):
     """A product could not be written."""
 
 
+def printable(text: str) -> str:
+    r"""Write out what would move a terminal's cursor or steer it otherwise.
+
+    File names may hold line ends, escape sequences and bytes that are no text.
+
+    Parameters
+    ----------
+    text
+        Any text.
+
+    Returns
+    -------
+    str
+        The same in one line: what cannot be printed is written as Python
+        writes it, for example ``\n`` for the end of a line.
+    """
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
 def _one_line(text: str) -> str:
-    return " ".join(str(text).split()).rstrip(".;")
+    return printable(" ".join(str(text).split()).rstrip(".;"))
