@@ -56,6 +56,31 @@ def level1b_hdus(data=None, *, extra=(), **changes):
     return fits.HDUList([primary, fits.ImageHDU(data, name="SCI"), *extra])
 
 
+def edited(source, folder, *, name="edited_uncal.fits", **changes):
+    """Give a copy whose headers, not its ASDF extension, were changed; None takes away."""
+    path = folder / name
+    with fits.open(source) as hdus:
+        for key, value in changes.items():
+            holder = next((hdu for hdu in hdus if key in hdu.header), hdus[0])
+            if value is None:
+                del holder.header[key]
+            else:
+                holder.header[key] = value
+        hdus.writeto(path, overwrite=True)
+    return path
+
+
+def with_tree(source, folder, text, *, name="tree_uncal.fits"):
+    """Give a copy with other bytes in its ASDF extension."""
+    path = folder / name
+    values = np.frombuffer(text, np.uint8)[np.newaxis]
+    with fits.open(source) as hdus:
+        column = fits.Column("ASDF_METADATA", f"{len(text)}B", array=values)
+        hdus["ASDF"] = fits.BinTableHDU.from_columns([column], name="ASDF")
+        hdus.writeto(path, overwrite=True)
+    return path
+
+
 def write_level1b(path, data=None, *, extra=(), **changes):
     level1b_hdus(data, extra=extra, **changes).writeto(path, overwrite=True)
     return path

@@ -158,6 +158,29 @@ def test_fits_wcs_keywords_come_last(tmp_path):
     assert found.corners[0] == pytest.approx((30.01, -0.005), abs=1e-5)
 
 
+@pytest.mark.parametrize("scales", [{}, {"CDELT1": -1e-2, "CDELT2": 1e-2}])
+def test_an_absurd_scale_makes_no_footprint(tmp_path, scales):
+    cards = {
+        "CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": 30.0, "CRVAL2": 0.0,
+        "CRPIX1": 10.5, "CRPIX2": 5.5, "PC1_1": -0.8, "PC1_2": 0.6, "PC2_1": 0.6, "PC2_2": 0.8,
+    }  # fmt: skip
+    hdus = level1b_hdus(np.zeros((10, 20), np.float32), DATAMODL="ImageModel", S_PHOTOM="COMPLETE")
+    hdus["SCI"].header.update({**cards, **scales})
+    path = tmp_path / "x_cal.fits"
+    hdus.writeto(path)
+    found = describe(open_exposure(path)).footprint
+    assert found.corners == ()
+    size = "36" if scales else "3.6e+03"
+    assert f"the FITS WCS has pixels of {size} arcsec, which no instrument has" in found.source
+
+
+def test_a_name_does_not_steer_the_terminal(raw):
+    path = raw.rename(raw.with_name("a\nb\x1b[31m_uncal.fits"))
+    text = describe(open_exposure(path)).to_text()
+    assert r"a\nb\x1b[31m_uncal.fits" in text
+    assert all(line.isprintable() for line in text.splitlines())
+
+
 def test_steps_references_and_context(tmp_path):
     path = tmp_path / "x_rate.fits"
     level1b_hdus(

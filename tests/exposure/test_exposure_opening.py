@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import os
+import re
 import tempfile
 import zlib
 from pathlib import Path
@@ -61,6 +62,24 @@ def test_every_cut_is_refused(tmp_path, raw):
     assert any("cut short in SCI" in problem for problem in problems)
     assert any("cut short inside the header of HDU 0" in problem for problem in problems)
     assert any("cut short inside the header of HDU 2" in problem for problem in problems)
+
+
+@pytest.mark.parametrize("missing", [1, 1000, 2400, BLOCK - 1, BLOCK])
+def test_a_cut_file_never_holds_more_than_it_should(tmp_path, raw, missing):
+    whole = raw.read_bytes()
+    cut = tmp_path / "cut_uncal.fits"
+    cut.write_bytes(whole[:-missing])
+    found = re.search(r"(\d+) of (\d+) bytes are there, ending in (.*)", refusal(cut))
+    there, size = int(found[1]), int(found[2])
+    assert size == 2 * 3 * 6 * 8 * 2
+    assert there <= size
+    assert (there == size) == (found[3] == "the padding after its data")
+
+
+@pytest.mark.parametrize("name", ["x.fits", "x_uncal.fits", "x_cal.fits"])
+def test_a_ramp_that_names_the_model_of_an_image_is_refused(tmp_path, raw, name):
+    path = write_level1b(tmp_path / name, DATAMODL="ImageModel")
+    assert "its SCI has 4 axes where a cal product has 2" in refusal(path)
 
 
 def test_cut_at_the_boundary_after_the_primary_header(tmp_path, raw):
@@ -180,7 +199,7 @@ def test_gzip_bomb_is_refused_before_it_fills_the_disk(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("shape", "problem"),
     [
-        ((3, 6, 8), "its SCI has 3 axes where a uncal product has 4"),
+        ((3, 6, 8), "its SCI has 3 axes where an uncal product has 4"),
         ((6, 8), "its SCI has 2 axes"),
         ((1, 2, 3, 4, 5), "its SCI has 5 axes"),
         ((0, 3, 6, 8), "no integrations"),

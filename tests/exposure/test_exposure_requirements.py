@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from astropy.io import fits
-from exposure_files import counts, level1b_hdus, write_level1b
+from exposure_files import counts, edited, level1b_hdus, write_level1b
 
 from upramp.errors import InputError, UsageError
-from upramp.exposure import open_exposure
+from upramp.exposure import describe, open_exposure
 
 
 def problem(path, stage=1):
@@ -58,8 +58,15 @@ def test_several_missing_keywords_are_named_together(raw):
         ({"FASTAXIS": 3}, "FASTAXIS and SLOWAXIS are impossible"),
         ({"FASTAXIS": 2}, "FASTAXIS and SLOWAXIS are impossible"),
         ({"SUBSIZE1": 2048}, "SUBSIZE1 and SUBSIZE2 are 2048 and 6 but its data"),
-        ({"DATE-OBS": "yyyy-mm-dd"}, "DATE-OBS is yyyy-mm-dd, which is none"),
-        ({"TIME-OBS": "noon"}, "TIME-OBS is noon, which is none"),
+        ({"DATE-OBS": "yyyy-mm-dd"}, "DATE-OBS is yyyy-mm-dd, which is no date"),
+        ({"DATE-OBS": "2022-13-45"}, "DATE-OBS is 2022-13-45, which is no date"),
+        ({"TIME-OBS": "noon"}, "TIME-OBS is noon, which is no time"),
+        ({"TIME-OBS": "25:00:00.0"}, "TIME-OBS is 25:00:00.0, which is no time"),
+        (
+            {"SUBSTRT1": 2042},
+            "SUBSTRT1 is 2042, from where 8 pixels reach beyond the 2048 of the detector",
+        ),
+        ({"SUBSTRT2": 2044}, "SUBSTRT2 is 2044, from where 6 pixels reach beyond the 2048"),
         ({"ZEROFRAM": True}, "ZEROFRAME array, which is missing"),
         ({"READPATT": "NRSIRS2"}, "lacks the keyword NRS_NORM, NRS_REF"),
     ],
@@ -101,7 +108,7 @@ def test_companions_must_fit(raw):
 
 
 def test_each_stage_takes_its_own(raw, tmp_path):
-    assert problem(raw, 2) == "it is a uncal product, which stage 2 does not take"
+    assert problem(raw, 2) == "it is an uncal product, which stage 2 does not take"
     assert "stage 3 does not take" in problem(raw, 3)
     with pytest.raises(UsageError, match="no such stage"):
         open_exposure(raw).require_calibratable(4)
@@ -114,6 +121,28 @@ def test_each_stage_takes_its_own(raw, tmp_path):
 def test_a_model_without_its_asdf_extension_was_cut_short(raw, model):
     write_level1b(raw, DATAMODL=model)
     assert "ASDF extension, the last one, is missing" in problem(raw)
+
+
+POINTING = ("RA_REF", "DEC_REF", "ROLL_REF", "V2_REF", "V3_REF", "V3I_YANG", "VPARITY")
+
+
+@pytest.mark.parametrize("name", POINTING)
+def test_the_missions_exposures_of_the_sky_have_a_pointing(flight_like, tmp_path, name):
+    path = edited(flight_like, tmp_path, **{name: None})
+    assert problem(path) == f"it lacks the keyword {name}"
+    assert describe(open_exposure(path)).readiness.problem.startswith("it lacks the keyword")
+    open_exposure(
+        edited(flight_like, tmp_path, EXP_TYPE="NRC_DARK", **{name: None})
+    ).require_calibratable()
+
+
+def test_a_pointing_is_made_of_numbers(flight_like, tmp_path):
+    assert "V2_REF is 'abc'" in problem(edited(flight_like, tmp_path, V2_REF="abc"))
+
+
+def test_the_window_may_reach_the_edge_of_the_detector(raw):
+    write_level1b(raw, SUBSTRT1=2041, SUBSTRT2=2043)
+    open_exposure(raw).require_calibratable()
 
 
 GROUND = {

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from exposure_files import edited
 
 from upramp.errors import InputError, OutputError, UsageError
 from upramp.exposure import open_exposure, to_datamodel, write_model
@@ -171,8 +172,46 @@ def test_damaged_metadata_are_one_sentence(tmp_path, flight_like):
     start = content.index(b"#ASDF")
     content[start + 40 : start + 400] = b"\x9d{[" * 120
     path.write_bytes(content)
-    with pytest.raises(InputError, match="metadata cannot be read"):
+    with pytest.raises(InputError, match=r"ASDF extension is damaged \(unacceptable character"):
         to_datamodel(open_exposure(path))
+
+
+def test_arrays_that_the_tree_speaks_of_and_the_file_lacks_are_one_sentence(tmp_path, flight_like):
+    from astropy.io import fits
+
+    path = tmp_path / "x_uncal.fits"
+    with fits.open(flight_like) as hdus:
+        del hdus["ZEROFRAME"]
+        hdus.writeto(path)
+    with pytest.raises(InputError, match="ZEROFRAME") as caught:
+        to_datamodel(open_exposure(path))
+    assert str(caught.value).isprintable()
+    assert "Error" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("FILTER", "F999X"), ("PUPIL", "SQUARE"), ("V2_REF", "abc"), ("READPATT", "SLOWEST")],
+)
+def test_a_header_that_the_tree_would_overrule_is_refused(tmp_path, flight_like, name, value):
+    path = edited(flight_like, tmp_path, **{name: value})
+    problem = f"its {name} is {value}, which the mission's data model does not take"
+    with pytest.raises(InputError, match=problem):
+        to_datamodel(open_exposure(path))
+
+
+def test_a_valid_header_overrules_the_tree(tmp_path, flight_like):
+    model = to_datamodel(open_exposure(edited(flight_like, tmp_path, FILTER="F444W")))
+    assert model.meta.instrument.filter == "F444W"
+
+
+def test_dropped_values_that_decide_nothing_are_warned_of(tmp_path, flight_like):
+    from stdatamodels.exceptions import ValidationWarning
+
+    path = edited(flight_like, tmp_path, DATAPROB="perhaps")
+    with pytest.warns(ValidationWarning, match="While validating"):
+        model = to_datamodel(open_exposure(path))
+    assert model.meta.instrument.filter == "F356W"
 
 
 def test_what_is_no_product_has_no_model(tmp_path, raw):

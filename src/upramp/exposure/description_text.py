@@ -6,6 +6,10 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from upramp.errors import printable
+
+from .kinds import with_article
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -72,10 +76,14 @@ def _sections(described: Description) -> Iterator[tuple[str, str, int]]:
 
 
 def _identity(described: Description) -> Iterator[tuple[str, str, int]]:
-    kind = _KINDS.get(described.kind, f"a {described.kind} product")
+    kind = _KINDS.get(described.kind, f"{with_article(described.kind)} product")
     size = f"{described.bytes / 1e6:.1f} MB" + (" (gzip on disk)" if described.compressed else "")
     model = described.model if described.model not in (None, described.kind) else ""
-    yield "File", f"{Path(described.path).name}: {kind}, {size}{model and ', ' + model}", 2
+    yield (
+        "File",
+        f"{printable(Path(described.path).name)}: {kind}, {size}{model and ', ' + model}",
+        2,
+    )
     if described.mode:
         mode = " ".join(described.mode.values())
         yield "Mode", f"{mode}{_subarray(described)}", 2

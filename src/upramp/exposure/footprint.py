@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from upramp.errors import InputError
+
 from .hdus import parse_header
+from .metadata_tree import embedded_asdf, require_sound_tree
 
 if TYPE_CHECKING:
     from .exposure import Exposure
@@ -22,7 +25,8 @@ __all__ = ["Footprint", "find_footprint"]
 
 Corners = tuple[tuple[float, float], ...]
 
-_MAX_ASDF: Final = 64 << 20
+_MAX_SCALE: Final = 10.0
+"""Arcseconds a pixel; the mission's widest are below one."""
 _SAMPLES: Final = 40
 _POINTING: Final = ("V2_REF", "V3_REF", "RA_REF", "DEC_REF", "ROLL_REF")
 _IMAGERS: Final = {
@@ -104,14 +108,16 @@ def _from_region(exposure: Exposure) -> Footprint | str:
 
 
 def _from_gwcs(exposure: Exposure) -> Footprint | str:
-    extension = next((hdu for hdu in exposure.hdus if hdu.name == "ASDF"), None)
-    if extension is None or extension.size > _MAX_ASDF:
-        return "no ASDF extension" if extension is None else "an ASDF extension beyond reason"
-    content = exposure.source.read(extension.offset, extension.size)
-    if b"gwcs" not in content:
-        return "no gwcs"
     try:
+        content = embedded_asdf(exposure.source, exposure.hdus)
+        if content is None:
+            return "no ASDF extension"
+        if b"gwcs" not in content:
+            return "no gwcs"
+        require_sound_tree(exposure.source, content)
         corners = _gwcs_corners(content)
+    except InputError as error:
+        return f"no gwcs that can be read ({error.problem})"
     except Exception as error:  # noqa: BLE001 - asdf, yaml and gwcs raise many kinds
         return f"the gwcs cannot be evaluated ({type(error).__name__})"
     return _checked(corners, "gwcs") if corners else "no gwcs with a bounding box"
@@ -220,12 +226,17 @@ def _from_keywords(exposure: Exposure) -> Footprint | str:
         return "no FITS WCS"
     try:
         from astropy.wcs import WCS
+        from astropy.wcs.utils import proj_plane_pixel_scales
 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             wcs = WCS(parse_header(exposure.source, science.raw), naxis=2)
             if not wcs.has_celestial:
                 return "the FITS WCS is not celestial"
+            # Where CDELT is missing, the standard makes it a degree.
+            scale = float(np.max(proj_plane_pixel_scales(wcs))) * 3600
+            if not scale < _MAX_SCALE:
+                return f"the FITS WCS has pixels of {scale:.3g} arcsec, which no instrument has"
             rows, columns = science.shape[-2:]
             corners = wcs.calc_footprint(axes=(columns, rows), center=False)
     except Exception as error:  # noqa: BLE001 - wcslib's errors have no common base

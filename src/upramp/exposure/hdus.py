@@ -295,7 +295,7 @@ def _require_inside(source: Source, name: str, offset: int, size: int) -> None:
         source.fail(f"{name} declares {size} bytes of data, beyond reason", _DOWNLOAD_AGAIN)
     padded = -(-size // BLOCK) * BLOCK
     if offset + padded > source.size:
-        there = max(source.size - offset, 0)
+        there = min(max(source.size - offset, 0), size)
         where = "its data" if there < size else "the padding after its data"
         source.fail(
             f"it is cut short in {name}: {there} of {size} bytes are there, ending in {where}",

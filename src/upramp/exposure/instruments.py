@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["DETECTORS", "GUIDER_TYPES", "READOUT_AXES", "instrument_of"]
+__all__ = [
+    "DETECTORS",
+    "GUIDER_TYPES",
+    "MIRI_SIZE",
+    "NEAR_INFRARED_SIZE",
+    "READOUT_AXES",
+    "instrument_of",
+]
 
 DETECTORS: Final[dict[str, tuple[str, ...]]] = {
     "NIRCAM": (
@@ -46,6 +53,12 @@ READOUT_AXES: Final[dict[str, tuple[int, int]]] = {
     "GUIDER2": (2, -1),
 }
 """FASTAXIS and SLOWAXIS of each detector."""
+
+NEAR_INFRARED_SIZE: Final = (2048, 2048)
+"""Columns and rows of every detector but MIRI's, reference pixels included."""
+
+MIRI_SIZE: Final = (1032, 1024)
+"""Columns and rows of MIRI's detectors, reference pixels included."""
 
 GUIDER_TYPES: Final = frozenset(
     {"FGS_ID-IMAGE", "FGS_ID-STACK", "FGS_ACQ1", "FGS_ACQ2", "FGS_TRACK", "FGS_FINEGUIDE"}

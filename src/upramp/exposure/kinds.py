@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .keywords import Keywords
     from .source import Source
 
-__all__ = ["RAMPS", "check_layout", "kind_of"]
+__all__ = ["RAMPS", "check_layout", "kind_of", "with_article"]
 
 RAMPS: Final = frozenset({"uncal", "ramp", "guider-uncal"})
 """Kinds whose science array is (nints, ngroups, ny, nx)."""
@@ -26,7 +26,9 @@ _AXES: Final = {
     "guider-cal": 3,
     "rate": 2,
     "rateints": 3,
+    "cal": 2,
     "calints": 3,
+    "crf": 2,
     "crfints": 3,
     "i2d": 2,
 }
@@ -112,18 +114,31 @@ def check_layout(source: Source, kind: str, hdus: tuple[HDU, ...]) -> None:
     wanted = _AXES[kind]
     if science is None:
         source.fail(
-            f"it is a {kind} product without its science array SCI, so it was cut short",
+            f"it is {with_article(kind)} product without its science array SCI, so it was cut"
+            " short",
             "download or copy it again",
         )
     if len(science.shape) != wanted or science.type != "IMAGE":
         source.fail(
-            f"its SCI has {len(science.shape)} axes where a {kind} product has {wanted}",
+            f"its SCI has {len(science.shape)} axes where {with_article(kind)} product has"
+            f" {wanted}",
             "check that it is the product you meant",
         )
     names = _AXIS_NAMES if wanted == 4 else ("integrations", "rows", "columns")[-wanted:]
     for name, length in zip(names, science.shape, strict=True):
         if length == 0:
             source.fail(f"its SCI has no {name}", "give an exposure that holds data")
+
+
+def with_article(kind: str) -> str:
+    """Give a kind as a sentence has it: "an uncal", "a rate".
+
+    Parameters
+    ----------
+    kind
+        What `kind_of` says.
+    """
+    return f"{'an' if kind[:1].lower() in tuple('aeiou') else 'a'} {kind}"
 
 
 def _science(hdus: tuple[HDU, ...]) -> HDU | None:

@@ -8,17 +8,20 @@ wrongly and says nothing.
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from typing import TYPE_CHECKING, Final
 
 from upramp.errors import InputError, UsageError
 
-from .instruments import DETECTORS
+from .instruments import DETECTORS, MIRI_SIZE, NEAR_INFRARED_SIZE
+from .kinds import with_article
+from .metadata_tree import embedded_asdf, read_tree, require_sound_tree
 
 if TYPE_CHECKING:
     from .exposure import Exposure
 
-__all__ = ["check_calibratable"]
+__all__ = ["DECISIVE", "check_calibratable"]
 
 _ALWAYS: Final = ("INSTRUME", "DETECTOR", "EXP_TYPE", "DATE-OBS", "TIME-OBS")
 _POSITION: Final = ("SUBARRAY", "SUBSTRT1", "SUBSTRT2", "SUBSIZE1", "SUBSIZE2")
@@ -33,6 +36,9 @@ _NEEDED: Final = {
     "rate": _ALWAYS + _POSITION + _POINTING,
     "rateints": _ALWAYS + _POSITION + _POINTING,
 }
+DECISIVE: Final = frozenset().union(*_NEEDED.values(), ("FILTER", "PUPIL", "GRATING"))
+"""Keywords that decide how an exposure is calibrated."""
+
 _TAKES: Final = {
     1: ("uncal", "ramp", "guider-uncal"),
     2: ("rate", "rateints"),
@@ -47,7 +53,8 @@ _PREFIXES: Final = {
 }
 _INTERNAL: Final = ("DARK", "LAMP", "FLAT", "LED", "AUTOWAVE", "CAL")
 """Exposure types that look at no sky have these in their names."""
-_FORMATS: Final = {"DATE-OBS": r"\d{4}-\d{2}-\d{2}", "TIME-OBS": r"\d{2}:\d{2}:\d{2}(\.\d*)?"}
+_DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
+_TIME: Final = re.compile(r"(\d{2}:\d{2}:\d{2})(\.\d*)?")
 _UNDEFINED: Final = frozenset({"UNDEFINED", "UNKNOWN", "N/A", "ANY"})
 _POSITIVE: Final = ("NINTS", "NGROUPS", "NFRAMES", "TFRAME", "TGROUP", "SUBSTRT1", "SUBSTRT2")
 _REPAIR: Final = "fetch the product again, or put the keyword right"
@@ -76,7 +83,7 @@ def check_calibratable(exposure: Exposure, stage: int) -> None:
         wanted = ", ".join(_TAKES[stage])
         raise InputError(
             exposure.path,
-            f"it is a {exposure.kind} product, which stage {stage} does not take",
+            f"it is {with_article(exposure.kind)} product, which stage {stage} does not take",
             f"give one of {wanted}",
         )
     if exposure.header.text("DATAMODL") and not exposure.has_asdf:
@@ -94,15 +101,24 @@ def check_calibratable(exposure: Exposure, stage: int) -> None:
         _require_subarray(exposure)
         _require_companions(exposure)
         _require_read_out(exposure)
+    _require_metadata(exposure)
 
 
-def _require_keywords(exposure: Exposure) -> None:
-    header = exposure.header
+def _needed(exposure: Exposure) -> tuple[str, ...]:
     needed = _NEEDED.get(exposure.kind, _ALWAYS)
+    if exposure.kind in ("uncal", "ramp") and exposure.header.text("DATAMODL"):
+        # Ground tests look at no sky; the mission's own exposures do, and the
+        # rates made of them could not go on.
+        needed += _POINTING
     if any(word in (exposure.exp_type or "") for word in _INTERNAL):
         needed = tuple(name for name in needed if name not in _POINTING)
     if exposure.is_ramp and "IRS2" in (exposure.readpatt or ""):
         needed += ("NRS_NORM", "NRS_REF")
+    return needed
+
+
+def _require_keywords(exposure: Exposure) -> None:
+    header, needed = exposure.header, _needed(exposure)
     missing = [name for name in needed if header.get(name) is None]
     if missing:
         names = ", ".join(missing)
@@ -110,15 +126,31 @@ def _require_keywords(exposure: Exposure) -> None:
     for name in ("INSTRUME", "DETECTOR", "EXP_TYPE"):
         if header.text(name) in _UNDEFINED:
             raise InputError(exposure.path, f"its {name} is {header.text(name)}", _REPAIR)
-    for name in _POSITIVE:
-        value = header.number(name) if name in needed else None
-        if value is not None and not 0 < value < float("inf"):
+    for name in (name for name in _POINTING + _POSITIVE if name in needed):
+        value = header.number(name)  # refuses what is no number
+        if name in _POSITIVE and value is not None and not 0 < value < float("inf"):
             raise InputError(exposure.path, f"its {name} is {value:g}, not above 0", _REPAIR)
+    date, time = header.text("DATE-OBS") or "", header.text("TIME-OBS") or ""
+    if not _is_date(date):
+        raise InputError(exposure.path, f"its DATE-OBS is {date}, which is no date", _REPAIR)
+    if not _is_time(time):
+        raise InputError(exposure.path, f"its TIME-OBS is {time}, which is no time", _REPAIR)
 
-    for name, pattern in _FORMATS.items():
-        if not re.fullmatch(pattern, header.text(name) or ""):
-            problem = f"its {name} is {header.text(name)}, which is none"
-            raise InputError(exposure.path, problem, _REPAIR)
+
+def _is_date(text: str) -> bool:
+    try:
+        return bool(_DATE.fullmatch(text)) and bool(dt.date.fromisoformat(text))
+    except ValueError:
+        return False
+
+
+def _is_time(text: str) -> bool:
+    found = _TIME.fullmatch(text)
+    try:
+        dt.time.fromisoformat(found[1] if found else "none")
+    except ValueError:
+        return False
+    return True
 
 
 def _require_known_detector(exposure: Exposure) -> None:
@@ -201,6 +233,18 @@ def _require_subarray(exposure: Exposure) -> None:
             f" have {columns} columns and {rows} rows",
             "fetch the product again",
         )
+    size = MIRI_SIZE if exposure.instrument == "MIRI" else NEAR_INFRARED_SIZE
+    starts = (subarray.xstart or 1, subarray.ystart or 1)
+    for number, (start, length, there) in enumerate(
+        zip(starts, (columns, rows), size, strict=True), start=1
+    ):
+        if start + length - 1 > there:
+            raise InputError(
+                exposure.path,
+                f"its SUBSTRT{number} is {start}, from where {length} pixels reach beyond the"
+                f" {there} of the detector",
+                _REPAIR,
+            )
 
 
 def _require_companions(exposure: Exposure) -> None:
@@ -232,4 +276,17 @@ def _require_read_out(exposure: Exposure) -> None:
             exposure.path,
             "its ZEROFRAM says that there is a ZEROFRAME array, which is missing",
             "fetch the product again",
+        )
+
+
+def _require_metadata(exposure: Exposure) -> None:
+    content = embedded_asdf(exposure.source, exposure.hdus)
+    if content is None:
+        return
+    require_sound_tree(exposure.source, content)
+    if not isinstance(read_tree(exposure.source, content), dict):
+        raise InputError(
+            exposure.path,
+            "its ASDF extension is damaged (it holds no metadata)",
+            "download or copy it again",
         )

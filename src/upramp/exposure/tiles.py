@@ -14,6 +14,7 @@ import numpy as np
 from upramp.errors import InputError, UsageError
 
 from .decode import decode
+from .kinds import with_article
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -132,7 +133,7 @@ def _ramp(exposure: Exposure) -> HDU:
     if not exposure.is_ramp:
         raise InputError(
             exposure.path,
-            f"it is a {exposure.kind} product, not a ramp",
+            f"it is {with_article(exposure.kind)} product, not a ramp",
             "give a level-1b or ramp file",
         )
     return exposure.hdu("SCI")

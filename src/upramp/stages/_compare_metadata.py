@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import math
 import re
 from typing import TYPE_CHECKING, Any
 
-from upramp.errors import InputError
+from upramp.exposure.metadata_tree import read_tree
 
 from ._comparison_parts import MetadataDifference
 
@@ -39,12 +38,6 @@ _PROVENANCE = "meta.upramp.provenance"
 
 _MAX_NODES = 1_000_000
 """Pairs of nodes looked at: a hundred times the largest tree the mission writes."""
-
-_MAX_DEPTH = 1000
-"""Levels of nesting; the deepest compound model of the mission has tens."""
-
-_MAX_TREE = 64 << 20
-"""Bytes of text parsed; parsing takes some ten times as much memory."""
 
 
 def compare_headers(where: str, a: fits.Header, b: fits.Header) -> Iterator[MetadataDifference]:
@@ -145,41 +138,7 @@ def compare_trees(
 
 
 def _parse(source: Source, content: bytes) -> tuple[Any, list[bytes]]:
-    from asdf.util import load_yaml
-
-    if content.find(b"\n...") > _MAX_TREE:
-        source.fail("its metadata tree is too large to compare", "check where it is from")
-    try:
-        if _is_bottomless(content):
-            source.fail("its metadata tree is too deep to compare", "check where it is from")
-        tree = load_yaml(io.BytesIO(content), tagged=True)
-    except InputError:
-        raise
-    except Exception as error:  # noqa: BLE001 - asdf and yaml raise many kinds on damaged text
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        source.fail(f"its ASDF extension is damaged ({reason})", "download or copy it again")
-    return tree, _blocks(content)
-
-
-def _is_bottomless(content: bytes) -> bool:
-    """Whether the tree is nested beyond reason, found without building it.
-
-    The parser that builds it calls itself for each level, in C: a tree that is
-    deep enough would end the whole process.
-    """
-    import yaml
-
-    depth = 0
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    end = content.find(b"\n...")
-    for event in yaml.parse(content if end < 0 else content[: end + 1], Loader=loader):
-        if isinstance(event, yaml.events.CollectionStartEvent):
-            depth += 1
-            if depth > _MAX_DEPTH:
-                return True
-        elif isinstance(event, yaml.events.CollectionEndEvent):
-            depth -= 1
-    return False
+    return read_tree(source, content, purpose="compare"), _blocks(content)
 
 
 def _blocks(content: bytes) -> list[bytes]:
