@@ -7,7 +7,7 @@ import pytest
 from astropy.io import fits
 
 from upramp.errors import ReferenceFileError
-from upramp.references import Subarray, check_reference, load_reference
+from upramp.references import Subarray, Window, check_reference, load_reference
 
 
 def _write(path, **arrays):
@@ -131,3 +131,119 @@ def test_check_reads_little_of_a_large_reference(tmp_path):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 8 << 20  # the data are 20 MiB
+
+
+HERE = Window(Subarray(xstart=11, ystart=3, xsize=6, ysize=4))
+IRS2 = Window(Subarray(xstart=1, ystart=1, xsize=8, ysize=8), irs2=True)
+
+
+def _placed(path, shape, name="SCI", **keywords):
+    primary = fits.PrimaryHDU()
+    primary.header.update(keywords)
+    array = np.ones(shape, np.float32 if name != "DQ" else np.uint8)
+    hdus = [primary, fits.ImageHDU(array, name=name)]
+    fits.HDUList(hdus).writeto(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("shape", "keywords"),
+    [
+        ((4, 6), {"SUBSTRT1": 11, "SUBSTRT2": 3}),
+        ((4, 6), {}),  # of exactly the exposure's shape, and silent about where
+        ((64, 256), {}),
+        ((64, 256), {"SUBSTRT1": 1, "SUBSTRT2": 1, "SUBSIZE1": 256, "SUBSIZE2": 64}),
+        ((6, 8), {"SUBSTRT1": 10, "SUBSTRT2": 2}),
+    ],
+)
+def test_reference_that_covers_the_exposure(tmp_path, shape, keywords):
+    check_reference(_placed(tmp_path / "gain.fits", shape, **keywords), "gain", HERE)
+
+
+@pytest.mark.parametrize(
+    ("shape", "keywords"),
+    [
+        ((256, 15), {}),
+        ((5, 256), {}),
+        ((4, 6), {"SUBSTRT1": 12, "SUBSTRT2": 3}),
+        ((4, 6), {"SUBSTRT1": 11, "SUBSTRT2": 2}),
+        ((4, 5), {"SUBSTRT1": 11, "SUBSTRT2": 3}),
+    ],
+)
+def test_reference_that_does_not_cover_the_exposure(tmp_path, shape, keywords):
+    path = _placed(tmp_path / "gain.fits", shape, **keywords)
+    with pytest.raises(ReferenceFileError, match="does not cover the exposure") as caught:
+        check_reference(path, "gain", HERE)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert "override_gain" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("reftype", "name", "rows", "good"),
+    [
+        ("mask", "DQ", 3200, True),
+        ("mask", "DQ", 8, False),
+        ("gain", "SCI", 8, True),
+        ("gain", "SCI", 3200, False),
+    ],
+)
+def test_interleaved_rows(tmp_path, reftype, name, rows, good):
+    path = _placed(tmp_path / "r.fits", (rows, 8), name)
+    if good:
+        check_reference(path, reftype, IRS2)
+        return
+    with pytest.raises(ReferenceFileError, match="does not cover"):
+        check_reference(path, reftype, IRS2)
+
+
+def test_kernel_covers_everything(tmp_path):
+    check_reference(_placed(tmp_path / "ipc.fits", (3, 3)), "ipc", HERE)
+    with pytest.raises(ReferenceFileError, match="does not cover"):
+        check_reference(_placed(tmp_path / "ipc4.fits", (3, 3, 4, 4)), "ipc", HERE)
+
+
+def test_table_of_the_interleaved_correction_is_required(tmp_path):
+    alpha = fits.Column("alpha_0", "E", array=[1.0, 2.0])
+    for name, good in (("IRS2", True), ("OTHER", False)):
+        path = tmp_path / f"{name}.fits"
+        table = fits.BinTableHDU.from_columns([alpha], name=name)
+        fits.HDUList([fits.PrimaryHDU(), table]).writeto(path)
+        if good:
+            check_reference(path, "refpix")
+        else:
+            with pytest.raises(ReferenceFileError, match="no rows in a table IRS2"):
+                check_reference(path, "refpix")
+
+
+@pytest.mark.parametrize(
+    ("reftype", "tree", "words"),
+    [
+        ("emicorr", {"frequencies": {"a": 1}, "subarray_cases": {"b": 1}}, None),
+        ("emicorr", {"frequencies": {"a": 1}}, "holds no subarray_cases"),
+        ("sirskernel", {"nrs1": {"gamma": [1.0], "zeta": [1.0]}}, None),
+        ("sirskernel", {"nrs1": {"gamma": [1.0]}}, "holds no kernel"),
+    ],
+)
+def test_trees_hold_what_their_types_need(tmp_path, reftype, tree, words):
+    import asdf
+
+    path = tmp_path / "r.asdf"
+    asdf.AsdfFile(tree).write_to(path)
+    if words is None:
+        check_reference(path, reftype)
+        return
+    with pytest.raises(ReferenceFileError, match=words):
+        check_reference(path, reftype)
+
+
+def test_remedies_exist_and_quotations_end_at_a_word(tmp_path):
+    path = tmp_path / "pars.asdf"
+    path.write_bytes(b"junk")
+    with pytest.raises(ReferenceFileError, match="STPIPE_DISABLE_CRDS_STEPPARS") as caught:
+        check_reference(path, "pars-jumpstep")
+    assert "override" not in str(caught.value)
+    path = tmp_path / "gain.fits"
+    path.write_text("this is some text\n" * 400)
+    with pytest.raises(ReferenceFileError, match="cannot be read as a FITS file") as caught:
+        check_reference(path, "gain")
+    assert "try with" not in str(caught.value)

@@ -180,6 +180,12 @@ def _fill_with_nan(path):
         hdus["SCI"].data[:] = np.nan
 
 
+def _make_small(path):
+    with fits.open(path) as hdus:
+        hdus["SCI"].data = hdus["SCI"].data[:, :10].copy()
+        hdus.writeto(path, overwrite=True)
+
+
 def _products(folder):
     return sorted(file.name for file in folder.iterdir() if not file.name.endswith(".log"))
 
@@ -315,6 +321,7 @@ def test_intermediate_products_are_published_too(crds, uncal, tmp_path):
         (lambda p: p.write_bytes(p.read_bytes()[:5000]), "cut short"),
         (lambda p: p.unlink(), "not in the CRDS cache"),
         (_fill_with_nan, "nothing but NaN"),
+        (_make_small, "does not cover the exposure"),
     ],
 )
 def test_damaged_reference_is_named_before_the_work(crds, uncal, tmp_path, monkeypatch, case):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from .bestrefs import ResolvedReference, ResolvedReferences, best_references
 from .cache import CacheStatistics, ReferenceCache
+from .coverage import Subarray, Window
 from .crds_environment import CrdsEnvironment, crds_environment
 from .hashing import sha256_of
-from .records import Reference, Subarray, check_reference, load_reference
+from .records import Reference, check_reference, load_reference
 
 __all__ = [
     "CacheStatistics",
@@ -16,6 +17,7 @@ __all__ = [
     "ResolvedReference",
     "ResolvedReferences",
     "Subarray",
+    "Window",
     "best_references",
     "check_reference",
     "crds_environment",

@@ -7,6 +7,8 @@ it, once; what a correction then does with them is its own affair.
 
 from __future__ import annotations
 
+import re
+import textwrap
 import warnings
 import zlib
 from contextlib import contextmanager
@@ -19,6 +21,7 @@ import numpy as np
 
 from upramp.errors import InputError, ReferenceFileError
 
+from .coverage import Subarray, require_cover
 from .hashing import sha256_of
 
 if TYPE_CHECKING:
@@ -27,7 +30,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["REQUIRED_ARRAYS", "Reference", "Subarray", "check_reference", "load_reference"]
+    from .coverage import Window
+
+__all__ = ["REQUIRED_ARRAYS", "Reference", "check_reference", "load_reference"]
 
 REQUIRED_ARRAYS: Final[Mapping[str, Mapping[str, tuple[int, ...]]]] = MappingProxyType(
     {
@@ -46,6 +51,9 @@ REQUIRED_ARRAYS: Final[Mapping[str, Mapping[str, tuple[int, ...]]]] = MappingPro
 )
 """The arrays of each FITS type, by EXTNAME, and how many dimensions each may have."""
 
+_REQUIRED_TABLES: Final[Mapping[str, str]] = MappingProxyType({"refpix": "IRS2"})
+"""The table that a FITS type must have, by EXTNAME."""
+
 _REMEDY: Final = "sync the CRDS cache again, or give another file as `override_{}`"
 _UNREADABLE: Final = (
     OSError,
@@ -58,28 +66,6 @@ _UNREADABLE: Final = (
 )
 """What astropy raises for one kind of damage or another."""
 _SIGNS_OF_A_CUT: Final = ("truncated", "Error validating header", "Unexpected extra padding")
-
-
-@dataclass(frozen=True)
-class Subarray:
-    """Where an image lies on its detector, in the keywords' own terms.
-
-    Parameters
-    ----------
-    xstart
-        First column, counted from 1 (``SUBSTRT1``).
-    ystart
-        First row, counted from 1 (``SUBSTRT2``).
-    xsize
-        Number of columns (``SUBSIZE1``).
-    ysize
-        Number of rows (``SUBSIZE2``).
-    """
-
-    xstart: int
-    ystart: int
-    xsize: int
-    ysize: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,7 +197,9 @@ def load_reference(path: str | os.PathLike[str], reftype: str) -> Reference:
     )
 
 
-def check_reference(path: str | os.PathLike[str], reftype: str) -> None:
+def check_reference(
+    path: str | os.PathLike[str], reftype: str, window: Window | None = None
+) -> None:
     """Check a reference without reading all of it.
 
     Headers, sizes and shapes are checked, and of each required array as much
@@ -223,11 +211,14 @@ def check_reference(path: str | os.PathLike[str], reftype: str) -> None:
         The file, FITS or ASDF.
     reftype
         Its type, as CRDS calls it.
+    window
+        The exposure's part of the detector, which the reference must cover;
+        None where that is not known.
 
     Raises
     ------
     ReferenceFileError
-        As for `load_reference`.
+        As for `load_reference`, or if it does not cover the window.
     """
     file = Path(path)
     reftype = reftype.lower()
@@ -237,6 +228,10 @@ def check_reference(path: str | os.PathLike[str], reftype: str) -> None:
     with _opened(file, reftype) as hdus:
         arrays = {hdu.name: hdu.data for hdu in hdus if hdu.is_image and hdu.header["NAXIS"]}
         _check(arrays, file, reftype)
+        _check_tables([hdu for hdu in hdus if not hdu.is_image], file, reftype)
+        if window is not None:
+            shapes = {name: arrays[name].shape for name in REQUIRED_ARRAYS.get(reftype, {})}
+            require_cover(file, reftype, shapes, hdus[0].header, window)
 
 
 @contextmanager
@@ -286,6 +281,18 @@ def _check(arrays: Mapping[str, NDArray[Any]], file: Path, reftype: str) -> None
         raise ReferenceFileError(file, problem, _remedy(reftype))
 
 
+def _check_tables(tables: list[Any], file: Path, reftype: str) -> None:
+    wanted = _REQUIRED_TABLES.get(reftype)
+    if wanted is None:
+        return
+    if not any(hdu.name == wanted and hdu.header["NAXIS2"] for hdu in tables):
+        raise ReferenceFileError(
+            file,
+            f"it has no rows in a table {wanted}, which a {reftype} reference must have",
+            _remedy(reftype),
+        )
+
+
 def _has_number(array: NDArray[Any]) -> bool:
     if array.dtype.kind != "f":
         return True
@@ -308,6 +315,7 @@ def _check_other(file: Path, reftype: str) -> None:
         with warnings.catch_warnings(), asdf.open(file, lazy_load=True) as tree:
             warnings.simplefilter("ignore")
             keys = set(tree.tree)
+            missing = _missing(tree.tree, reftype)
     except FileNotFoundError as error:
         raise ReferenceFileError(
             file, f"this {reftype} reference file is missing", _remedy(reftype)
@@ -321,6 +329,22 @@ def _check_other(file: Path, reftype: str) -> None:
         ) from error
     if not keys:
         raise ReferenceFileError(file, f"this {reftype} reference is empty", _remedy(reftype))
+    if missing is not None:
+        raise ReferenceFileError(
+            file, f"this {reftype} reference holds no {missing}", _remedy(reftype)
+        )
+
+
+def _missing(tree: Mapping[str, Any], reftype: str) -> str | None:
+    """Name what an ASDF reference must hold and does not."""
+    if reftype == "emicorr":
+        return next((key for key in ("frequencies", "subarray_cases") if not tree.get(key)), None)
+    if reftype == "sirskernel":
+        kernels = [
+            v for v in tree.values() if hasattr(v, "keys") and {"gamma", "zeta"} <= v.keys()
+        ]
+        return None if kernels else "kernel of any detector"
+    return None
 
 
 def _native(data: Any) -> NDArray[Any]:
@@ -351,8 +375,16 @@ def _hash(file: Path) -> str:
 
 
 def _remedy(reftype: str) -> str:
-    return _REMEDY.format(reftype.replace("-", "_"))
+    if reftype.startswith("pars-"):
+        # No parameter of a step overrides these.
+        return (
+            "sync the CRDS cache again, choose another context, or set "
+            "STPIPE_DISABLE_CRDS_STEPPARS=true to do without parameter references"
+        )
+    return _REMEDY.format(reftype)
 
 
 def _first(error: object) -> str:
-    return " ".join(str(error).split())[:120] or type(error).__name__
+    """Give the first sentence of what a library says, at most a line of it."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return textwrap.shorten(re.split(r"(?<=\w)[.;] ", text)[0], 120, placeholder=" ...")

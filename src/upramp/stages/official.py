@@ -29,6 +29,7 @@ from .official_references import (
     parameter_types,
     require_overrides_whole,
     require_whole,
+    window_of,
 )
 from .overrides import to_pipeline_keywords
 
@@ -217,8 +218,9 @@ class OfficialRun:
         given = override_files(instance)
         wanted = {kind for kind in instance.reference_file_types if kind not in given}
         references = resolve(parameters, label, wanted)
-        require_whole(references)
-        require_overrides_whole(given)
+        window = window_of(self.exposure)
+        require_whole(references, window)
+        require_overrides_whole(given, window)
         self._record = provenance.build(
             engine="stsci",
             pipeline=self.pipeline.__name__,

@@ -10,7 +10,8 @@ from upramp.errors import ReferenceFileError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from upramp.references import ResolvedReferences
+    from upramp.exposure import Exposure
+    from upramp.references import ResolvedReferences, Window
 
 __all__ = [
     "named",
@@ -18,6 +19,7 @@ __all__ = [
     "parameter_types",
     "require_overrides_whole",
     "require_whole",
+    "window_of",
 ]
 
 
@@ -84,37 +86,70 @@ def named(given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return named
 
 
-def require_whole(references: ResolvedReferences) -> None:
+def window_of(exposure: Exposure) -> Window | None:
+    """Say what part of the detector an exposure asks of its references.
+
+    Parameters
+    ----------
+    exposure
+        The exposure.
+
+    Returns
+    -------
+    Window or None
+        None where rows and columns are not those of one subarray of the
+        detector: guide star functions, and stripes read again and again.
+    """
+    from upramp.references import Subarray, Window
+
+    own = exposure.subarray
+    numbers = [n for n in (own.xstart, own.ystart, own.xsize, own.ysize) if n is not None]
+    if len(numbers) < 4 or not exposure.is_ramp:
+        return None
+    if any(exposure.header.get(name) for name in ("MSTR_RD1", "SSTR_NST")):
+        return None
+    place = Subarray(*numbers)
+    irs2 = "IRS2" in (exposure.readpatt or "")
+    if not irs2 and exposure.shape[-2:] != (place.ysize, place.xsize):
+        return None
+    return Window(place, irs2)
+
+
+def require_whole(references: ResolvedReferences, window: Window | None = None) -> None:
     """Check every reference that CRDS chose, before the work starts.
 
     Parameters
     ----------
     references
         What CRDS chose.
+    window
+        What they must cover, if that is known.
 
     Raises
     ------
     ReferenceFileError
-        For the first that is damaged.
+        For the first that is damaged, or does not cover the exposure.
     """
     from upramp.references import check_reference
 
     for kind, file in references.files().items():
-        check_reference(file, kind)
+        check_reference(file, kind, window)
 
 
-def require_overrides_whole(given: Mapping[str, Any]) -> None:
+def require_overrides_whole(given: Mapping[str, Any], window: Window | None = None) -> None:
     """Check every reference that the user gave, before the work starts.
 
     Parameters
     ----------
     given
         What `override_files` gave.
+    window
+        What they must cover, if that is known.
 
     Raises
     ------
     ReferenceFileError
-        For the first that is missing or damaged.
+        For the first that is missing or damaged, or does not cover the exposure.
     """
     from upramp.references import check_reference
 
@@ -122,7 +157,7 @@ def require_overrides_whole(given: Mapping[str, Any]) -> None:
         if not isinstance(value, str) or value.strip() in {"", "N/A"}:
             continue
         try:
-            check_reference(value, kind)
+            check_reference(value, kind, window)
         except ReferenceFileError as error:
             raise ReferenceFileError(
                 value, error.problem, f"give another file as override_{kind}"
