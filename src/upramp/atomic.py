@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
+import socket
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["publish", "replacing", "staging_directory", "write_text"]
 
 _PREFIX = ".upramp-"
-"""Leftovers of a killed run are hidden and recognisable by this."""
+"""Leftovers of a killed run are hidden and recognisable by this, a host and a process."""
 
 
 @contextmanager
@@ -57,6 +59,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
 def staging_directory(parent: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a hidden folder inside ``parent`` that is gone after the block.
 
+    Those that killed processes of this host left there are removed too.
+
     Parameters
     ----------
     parent
@@ -67,12 +71,40 @@ def staging_directory(parent: str | os.PathLike[str]) -> Iterator[Path]:
     OutputError
         If nothing can be written there.
     """
-    with _output_errors(Path(parent)):
-        stage = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
+    parent = Path(parent)
+    with _output_errors(parent):
+        _sweep(parent)
+        stage = Path(tempfile.mkdtemp(prefix=f"{_own_prefix()}{os.getpid()}-", dir=parent))
     try:
         yield stage
     finally:
         shutil.rmtree(stage, ignore_errors=True)
+
+
+def _own_prefix() -> str:
+    # A folder may be shared with hosts that count their processes for themselves.
+    host = re.sub(r"[^A-Za-z0-9.]", "_", socket.gethostname())
+    return f"{_PREFIX}{host}-"
+
+
+def _sweep(parent: Path) -> None:
+    prefix = _own_prefix()
+    with suppress(OSError):  # what cannot be listed or removed is not in the way
+        for entry in os.scandir(parent):
+            process = entry.name.removeprefix(prefix).partition("-")[0]
+            ours = entry.name.startswith(prefix) and process.isdecimal()
+            if ours and entry.is_dir(follow_symlinks=False) and not _alive(int(process)):
+                shutil.rmtree(entry.path, ignore_errors=True)
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # another user's
+        return True
+    return True
 
 
 def publish(files: list[Path], directory: str | os.PathLike[str]) -> list[Path]:

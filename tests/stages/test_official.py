@@ -20,6 +20,7 @@ from upramp.errors import (
 )
 from upramp.stages import calibrate, read_provenance
 from upramp.stages.official import pipeline_for
+from upramp.stages.overrides import parse_assignment, to_pipeline_keywords
 from upramp.stages.provenance import PINNED
 
 pytestmark = pytest.mark.peer
@@ -292,6 +293,17 @@ def test_without_a_folder_the_log_of_a_failure_is_kept(crds, uncal, monkeypatch)
         ("output_dir", "/x", "use output_dir"),
         ("jump.output_dir", "/x", "use output_dir"),
         ("zzz.zzz", "1", "there are group_scale"),
+        ("zzz.zzz", "1", " more."),
+        ("jump.rejection_threshold", "nan", "give a finite number"),
+        ("jump.rejection_threshold", float("inf"), "give a finite number"),
+        ("jump.rejection_threshold", "-1e999", "give a finite number"),
+        ("jump.maximum_cores", "-3", "a number from 1 on"),
+        ("jump.maximum_cores", "0", "a number from 1 on"),
+        ("jump.maximum_cores", 2.5, "a number from 1 on"),
+        ("jump.override_readnoise", "", "no file is named"),
+        ("jump.suffix", "../../zz", "a name without folders"),
+        ("jump.output_file", "/elsewhere/zz", "a name without folders"),
+        ("ramp_fit.opt_name", "a/b", "a name without folders"),
     ],
 )
 def test_wrong_parameters_are_refused_before_any_work(crds, uncal, tmp_path, case):
@@ -301,6 +313,25 @@ def test_wrong_parameters_are_refused_before_any_work(crds, uncal, tmp_path, cas
     assert words in str(caught.value)
     assert str(caught.value).startswith(f"{name}: ")
     assert _products(tmp_path) == []
+
+
+def test_odd_values_that_have_a_sense_are_taken():
+    from jwst.pipeline import Detector1Pipeline
+
+    overrides = {
+        "jump.maximum_cores": "half",
+        "jump.override_gain": None,
+        "jump.suffix": "jump_7",
+        "jump.rejection_threshold": "1e3",
+        "ramp_fit.maximum_cores": "2",
+    }
+    assert len(to_pipeline_keywords(Detector1Pipeline, overrides)["steps"]["jump"]) == 4
+
+
+@pytest.mark.parametrize("text", ["jump", "=5", "jump.=5", ".x=5", " = "])
+def test_assignments_without_a_whole_name(text):
+    with pytest.raises(UsageError, match="sets no parameter"):
+        parse_assignment(text)
 
 
 def test_parameter_that_writes_a_file_needs_a_folder(crds, uncal):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from typing import TYPE_CHECKING, Any, Final
 
 from upramp.errors import UsageError
@@ -18,7 +19,11 @@ _OURS: Final = frozenset(
 )
 """Parameters of the pipeline itself that decide where products go, and under which name."""
 
+_LISTED: Final = 8
+"""How many names an error lists at most."""
+
 _INTERNAL: Final = frozenset({"name", "class", "config_file"})
+_FILE_NAMES: Final = frozenset({"suffix", "output_file", "output_ext"})
 _PLACES: Final = frozenset({"output_dir", "input_dir"})
 """Parameters of a step that would take its files past the staging folder."""
 
@@ -37,10 +42,10 @@ def parse_assignment(text: str) -> tuple[str, str]:
     Raises
     ------
     UsageError
-        If there is no ``=``, or nothing before it.
+        If there is no ``=``, or no whole name before it.
     """
     name, equals, value = text.partition("=")
-    if not equals or not name.strip():
+    if not equals or not all(part.strip() for part in name.split(".")):
         raise UsageError(
             text,
             "this sets no parameter",
@@ -135,7 +140,9 @@ def _suggest(word: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(word.lower(), known, n=3, cutoff=0.5)
     if near:
         return f"perhaps {' or '.join(near)} is meant"
-    return f"there are {', '.join(name for name in known if name not in _GENERAL)}"
+    names = [name for name in known if name not in _GENERAL]
+    others = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return f"there are {', '.join(names[:_LISTED])}{others}"
 
 
 def _require_value(pipeline: Any, name: str, value: Any) -> None:
@@ -144,6 +151,7 @@ def _require_value(pipeline: Any, name: str, value: Any) -> None:
     step, dot, parameter = name.partition(".")
     spec = pipeline.load_spec_file()
     check = spec["steps"][step][parameter] if dot else spec[name]
+    _require_sense(name, value, str(check))
     tree = {"steps": {step: {parameter: value}}} if dot else {name: value}
     try:
         config_parser.config_from_dict(tree, spec)
@@ -154,3 +162,40 @@ def _require_value(pipeline: Any, name: str, value: Any) -> None:
         raise UsageError(
             name, f"it cannot be {value!r}: {reason}", f"it is declared as {wants}"
         ) from error
+
+
+def _require_sense(name: str, value: Any, declared: str) -> None:
+    """Refuse what the declaration lets pass and no step can work with."""
+    parameter = name.rpartition(".")[2]
+    text = str(value).strip()
+    if declared.lstrip().startswith("float") and _is_number(text):
+        # Compared with these, every pixel is on the same side: a step that does nothing.
+        if not math.isfinite(float(text)):
+            raise UsageError(name, f"it cannot be {text}", "give a finite number")
+    elif parameter == "maximum_cores" and _is_number(text) and not _is_count(text):
+        raise UsageError(
+            name, f"it cannot be {text}", "give a number from 1 on, or none, quarter, half or all"
+        )
+    elif parameter.startswith("override_") and value is not None and not text:
+        raise UsageError(name, "no file is named", "name a reference file, or N/A for none")
+    elif (parameter in _FILE_NAMES or parameter.endswith("_name")) and _has_folder(text):
+        raise UsageError(
+            name, f"it cannot be {text!r}", "give a name without folders; they are chosen by -o"
+        )
+
+
+def _has_folder(text: str) -> bool:
+    # Products are staged in a folder of their own, which no name may lead out of.
+    return any(mark in text for mark in ("/", "\\", "\0"))
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_count(text: str) -> bool:
+    return text.isdecimal() and int(text) > 0
