@@ -95,12 +95,13 @@ def test_pulls_of_the_rate_are_a_unit_normal(archive, seed, plan, tmp_path):
     judged = judge(archive, seed, plan, stage1(archive, plan, tmp_path))
     pulls = judged.pulls
     assert judged.clean.mean() > 0.85
-    assert abs(np.median(pulls)) < 0.2
+    # Where no reference pixel sees it, the amplifier's wander is left in the rate.
+    assert abs(np.median(pulls)) < 0.12
     # The official error takes a noisy rate that came out positive for light,
     # which makes errors of faint pixels a few per cent too large.
-    assert 0.93 < robust_sigma(pulls) < 1.07
+    assert 0.95 < robust_sigma(pulls) < 1.05
     # Beyond five sigma a normal has one in two million.
-    assert (np.abs(pulls) > 5).mean() < 1e-4
+    assert (np.abs(pulls) > 5).mean() < 6e-5
     bright = judged.clean & (judged.true > 10)
     if bright.sum() > 100:
         assert np.median(judged.rate[bright] / judged.true[bright]) == pytest.approx(1, abs=0.005)
@@ -174,16 +175,17 @@ def test_stage_3_finishes_with_nothing_left_out(mosaic):
 def test_stars_of_the_mosaic_have_their_flux_and_their_place(mosaic, practice_archive, seed):
     folder, model = mosaic
     flux, x, y = isolated_standards(practice_archive, folder, model)
-    assert len(flux) > 40
+    assert len(flux) > 100
     psf = psf_of("NRCALONG", "F356W", seed)
     measured = np.array([photometry(model, psf, *place) for place in zip(x, y, strict=True)])
     ratio = measured[:, 0] / flux
-    assert np.median(ratio) == pytest.approx(1, abs=0.005)
-    assert np.mean(np.abs(ratio - 1) < 0.02) > 0.9
-    assert np.abs(ratio - 1).max() < 0.05
+    assert np.median(ratio) == pytest.approx(1, abs=0.004)
+    # One star scatters by one per cent (its noise, its neighbours, the drizzled
+    # pixels): of more than a hundred a few are beyond two per cent by chance.
+    assert np.mean(np.abs(ratio - 1) < 0.02) > 0.95
+    assert np.abs(ratio - 1).max() < 0.03
     offset = np.hypot(measured[:, 1] - x, measured[:, 2] - y)
-    assert np.median(offset) < 0.06
-    assert np.mean(offset < 0.1) > 0.95
+    assert offset.max() < 0.1
 
 
 def isolated_standards(archive, folder, model):
@@ -215,7 +217,7 @@ def isolated_standards(archive, folder, model):
     return np.array(flux[good]), x[good], y[good]
 
 
-def photometry(model, psf, x, y, radius=6.0, ring=(14.0, 20.0)):
+def photometry(model, psf, x, y, radius=5.0, ring=(14.0, 20.0)):
     """Flux in Jy inside a circle, corrected by the PSF, and the core's centroid."""
     half = 24
     i, j = round(x), round(y)
