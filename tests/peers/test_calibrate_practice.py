@@ -1,14 +1,21 @@
 """Stage 1 by the official engine on practice and real exposures, against the package by itself."""
 
+import hashlib
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from upramp.exposure import open_exposure
 from upramp.stages import calibrate, compare, read_provenance
 
 pytestmark = [pytest.mark.peer, pytest.mark.slow]
+
+LARGE = 40_000_000
+"""Bytes of an exposure that is not calibrated twice."""
 
 REAL = Path(__file__).parents[2].parent / "shared" / "data" / "real"
 
@@ -36,7 +43,7 @@ def _one_of_each(archive):
     files = sorted((archive / "uncal").glob("*_uncal.fits"))
     chosen = {}
     for file in files:
-        if file.stat().st_size < 40_000_000:
+        if file.stat().st_size < LARGE:
             chosen.setdefault(file.name.split("_")[0], file)
     assert chosen
     return list(chosen.values())
@@ -59,6 +66,34 @@ def test_same_bits_as_the_package_by_itself(archive, tmp_path):
             assert compare(own / product.name, product).exit_code == 0, product.name
         for product in own.glob("*.fits"):
             product.unlink()
+
+
+@pytest.mark.parametrize("name", ["jw99006001001", "jw99010001001"], ids=["miri full", "irs2"])
+def test_large_exposures_by_the_command(archive, tmp_path, name):
+    # Too large to be calibrated twice: whole, complete and accounted for is asked here.
+    (file,) = (archive / "uncal").glob(f"{name}_*_uncal.fits")
+    assert file.stat().st_size >= LARGE
+    command = [sys.executable, "-m", "upramp", "calibrate", "--engine", "stsci", "-o"]
+    out = subprocess.run(
+        [*command, str(tmp_path), str(file)], capture_output=True, text=True, check=False
+    )
+    assert (out.returncode, out.stderr) == (0, "")
+    root = file.name.removesuffix("_uncal.fits")
+    with open_exposure(file) as raw:
+        subarray = raw.subarray
+    for kind in ("rate", "rateints"):
+        product = tmp_path / f"{root}_{kind}.fits"
+        assert f"wrote {product}\n" in out.stdout
+        with open_exposure(product) as made:
+            assert made.kind == kind
+            assert made.shape[-2:] == (subarray.ysize, subarray.xsize)
+            assert np.isfinite(np.asarray(made["SCI"])).mean() > 0.9
+        record = read_provenance(product)
+        assert record["input"]["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
+        assert record["steps"]["ramp_fit"] == "COMPLETE"
+        assert record["steps"]["refpix"] == "COMPLETE"
+        assert record["references"]["linearity"]["sha256"]
+    assert not list(tmp_path.glob(".upramp-*"))
 
 
 def test_official_stage_2_takes_the_model_and_keeps_the_provenance(archive, tmp_path):

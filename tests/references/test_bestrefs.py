@@ -72,6 +72,19 @@ def test_each_trap_is_one_sentence(cache, header, capfd, spoil, words):
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize(
+    ("key", "value"), [("DATE-OBS", "2022-13-45"), ("DATE-OBS", "soon"), ("TIME-OBS", "25:00:00")]
+)
+def test_bad_date_is_said_without_the_parser_of_crds(cache, header, key, value):
+    header[key] = value
+    with pytest.raises(ReferenceFileError) as caught:
+        best_references(header, ["gain"])
+    text = str(caught.value)
+    assert "DATE-OBS and TIME-OBS are no date and time; put them right" in text
+    assert "META." not in text
+    assert "exception" not in text
+
+
 def _spoil_mapping(cache):
     mapping = cache.mappings / "jwst_nircam_gain_0001.rmap"
     mapping.write_text(mapping.read_text().replace("2020-01-01", "2021-01-01"))

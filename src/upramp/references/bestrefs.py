@@ -20,6 +20,7 @@ __all__ = ["ResolvedReference", "ResolvedReferences", "best_references", "resolv
 
 NOT_APPLICABLE: Final = "N/A"
 _NOT_FOUND: Final = "NOT FOUND"
+_BAD_DATE: Final = "Invalid date/time"
 
 
 @dataclass(frozen=True)
@@ -195,6 +196,14 @@ def _chosen(reftype: str, answer: str, label: str) -> str | None:
     if NOT_APPLICABLE in answer.upper() or reftype.startswith("pars-"):
         return None
     reason = " ".join(answer[len(_NOT_FOUND) :].split())
+    if _BAD_DATE in reason:
+        # crds quotes its own parser here.
+        raise ReferenceFileError(
+            label,
+            f"CRDS finds no {reftype} reference for it, because its DATE-OBS and TIME-OBS are no "
+            "date and time",
+            "put them right, as 2022-07-12 and 03:04:05.678",
+        )
     raise ReferenceFileError(
         label,
         f"CRDS finds no {reftype} reference for it: {reason}",
