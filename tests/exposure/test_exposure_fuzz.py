@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import gzip
 import json
+import re
 import tracemalloc
 import warnings
 
@@ -15,11 +15,17 @@ from exposure_files import counts, level1b_hdus
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from upramp.errors import UprampError
-from upramp.exposure import describe, open_exposure
+from upramp.errors import InputError, UprampError, printable
+from upramp.exposure import describe, open_exposure, to_datamodel
+from upramp.exposure.requirements import DECISIVE
 
 MANY = settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+FEW = settings(MANY, max_examples=60)
+"""Where each example is read by the official packages."""
+NAME = st.sampled_from(
+    ["damaged_uncal.fits", "two\nlines_uncal.fits", "\x1b[2Jclear_uncal.fits", "\udcff_uncal.fits"]
 )
 BOUND = 60e6
 """Bytes; the files are below 100 kB."""
@@ -44,9 +50,18 @@ def tell(described):
     json.dumps(described.to_json())
 
 
+def require_sentence(path, sentence):
+    """Ask for one line, beginning with the file, that neither shows internals nor steers."""
+    assert sentence.isprintable()
+    assert sentence.startswith(f"{printable(str(path))}: ")
+    assert sentence.endswith(".")
+    assert "; " in sentence
+    assert not re.search(r"Traceback|positional argument|object at 0x|\w+Error\b", sentence)
+
+
 def exercise(path):
     """Do everything a user can do with a file without the official packages."""
-    sentence = ""
+    sentences = []
     tracemalloc.start()
     try:
         with warnings.catch_warnings():
@@ -63,11 +78,14 @@ def exercise(path):
                         lambda: (exposure.subarray, exposure.start_time, exposure.units),
                         lambda: (exposure.nframes, exposure.group_time, repr(exposure)),
                     ):
-                        with contextlib.suppress(UprampError):
+                        try:
                             step()
+                        except UprampError as error:
+                            sentences.append(str(error))
             except UprampError as error:
-                sentence = str(error)
-        assert "\n" not in sentence
+                sentences.append(str(error))
+        for sentence in sentences:
+            require_sentence(path, sentence)
         assert tracemalloc.get_traced_memory()[1] < BOUND
     finally:
         tracemalloc.stop()
@@ -82,9 +100,18 @@ def test_overwritten_bytes(tmp_path, data):
         where = data.draw(st.integers(0, len(content) - 1))
         piece = data.draw(st.binary(min_size=1, max_size=12))
         content[where : where + len(piece)] = piece
-    path = tmp_path / "damaged_uncal.fits"
+    path = tmp_path / data.draw(NAME)
     path.write_bytes(content)
     exercise(path)
+
+
+def rewrite(content, name, value, which):
+    """Put another value into one of the cards of a keyword."""
+    card = name.ljust(8).encode()
+    places = [at for at in range(0, len(content), 80) if content[at : at + 8] == card]
+    if places:
+        at = places[which % len(places)]
+        content[at : at + 80] = f"{name:<8}= {value}".encode("latin-1")[:80].ljust(80)
 
 
 KEYWORD = st.sampled_from(
@@ -112,12 +139,7 @@ VALUE = st.one_of(
 def test_rewritten_cards(tmp_path, edits):
     content = bytearray(whole_file(tmp_path, "whole_uncal.fits"))
     for name, value, which in edits:
-        card = name.ljust(8).encode()
-        places = [at for at in range(0, len(content), 80) if content[at : at + 8] == card]
-        if places:
-            at = places[which % len(places)]
-            new = f"{name:<8}= {value}".encode("latin-1")[:80].ljust(80)
-            content[at : at + 80] = new
+        rewrite(content, name, value, which)
     path = tmp_path / "damaged_uncal.fits"
     path.write_bytes(content)
     exercise(path)
@@ -153,3 +175,65 @@ def test_noise(tmp_path, content, head):
     path = tmp_path / "noise.fits"
     path.write_bytes(b"SIMPLE  =                    T".ljust(80) * head + content)
     exercise(path)
+
+
+def read_officially(path):
+    """Go the way of a calibration up to the official model, which may not be bent by damage."""
+    try:
+        with open_exposure(path) as exposure, warnings.catch_warnings():
+            # Values that decide nothing may be dropped, and cards may be mended.
+            warnings.simplefilter("ignore")
+            exposure.require_calibratable()
+            model = to_datamodel(exposure)
+            for name in DECISIVE:
+                held = exposure.header.get(name)
+                values = [model[place] for place in model.find_fits_keyword(name)]
+                assert held is None or not values or held in values, name
+    except InputError as error:
+        require_sentence(path, str(error))
+
+
+@pytest.mark.slow
+@pytest.mark.peer
+@FEW
+@given(data=st.data())
+def test_damaged_metadata_trees_never_reach_the_official_packages_unseen(
+    tmp_path, flight_like, data
+):
+    content = bytearray(flight_like.read_bytes())
+    start = content.index(b"#ASDF")
+    end = content.index(b"\n...", start)
+    for _ in range(data.draw(st.integers(1, 4))):
+        where = data.draw(st.integers(start, end))
+        piece = data.draw(
+            st.one_of(st.binary(min_size=1, max_size=20), st.sampled_from(PIECES_OF_YAML))
+        )
+        content[where : where + len(piece)] = piece
+    path = tmp_path / data.draw(NAME)
+    path.write_bytes(content)
+    read_officially(path)
+
+
+PIECES_OF_YAML = [
+    *(b"[", b"{", b"}", b"&a [*a]", b"*a", b"!core/ndarray-1.1.0 ", b"!!python/none ", b": "),
+    *(b"source: 9", b"source: fits:SCI,9", b"? ", b"<<: ", b"- - - -", b"\n...\n", b"\n---\n"),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.peer
+@FEW
+@given(
+    edits=st.lists(
+        st.tuples(st.sampled_from(sorted(DECISIVE)), VALUE, st.integers(0, 4)),
+        min_size=1,
+        max_size=3,
+    )
+)
+def test_headers_that_disagree_with_the_tree_are_refused_or_win(tmp_path, flight_like, edits):
+    content = bytearray(flight_like.read_bytes())
+    for name, value, which in edits:
+        rewrite(content, name, value, which)
+    path = tmp_path / "damaged_uncal.fits"
+    path.write_bytes(content)
+    read_officially(path)

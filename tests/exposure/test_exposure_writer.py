@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -195,8 +196,35 @@ def test_arrays_that_the_tree_speaks_of_and_the_file_lacks_are_one_sentence(tmp_
 )
 def test_a_header_that_the_tree_would_overrule_is_refused(tmp_path, flight_like, name, value):
     path = edited(flight_like, tmp_path, **{name: value})
-    problem = f"its {name} is {value}, which the mission's data model does not take"
+    problem = f"its header says {name} is {value} but its ASDF extension says "
     with pytest.raises(InputError, match=problem):
+        to_datamodel(open_exposure(path))
+
+
+def test_a_header_that_lost_what_the_tree_says_is_refused(tmp_path, flight_like):
+    path = edited(flight_like, tmp_path, FILTER=None)
+    with pytest.raises(
+        InputError, match="header says no FILTER but its ASDF extension says F356W"
+    ):
+        to_datamodel(open_exposure(path))
+
+
+def test_a_tree_that_was_changed_under_a_right_checksum_is_refused(tmp_path, flight_like):
+    content = flight_like.read_bytes()
+    start = content.index(b"#ASDF")
+    path = tmp_path / "x_uncal.fits"
+    path.write_bytes(content[:start] + content[start:].replace(b"F356W", b"F444W"))
+    with pytest.raises(InputError, match=r"FILTER is F356W but .* says F444W"):
+        to_datamodel(open_exposure(path))
+
+
+def test_a_value_that_no_model_takes_is_refused(tmp_path):
+    from exposure_files import write_level1b
+
+    path = write_level1b(tmp_path / "jw1_nrcalong_uncal.fits", FILTER="F999X")
+    problem = "its FILTER is F999X, which the mission's data model does not take"
+    with warnings.catch_warnings(), pytest.raises(InputError, match=problem):
+        warnings.simplefilter("error")  # the refusal says it all
         to_datamodel(open_exposure(path))
 
 

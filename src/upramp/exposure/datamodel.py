@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import textwrap
 import warnings
 from typing import TYPE_CHECKING, Any, Final
@@ -29,8 +28,6 @@ _WITHOUT_MODEL: Final = {
     "rateints": "CubeModel",
 }
 
-_DROPPED: Final = re.compile(r"While validating (\S+) the following error occurred")
-
 
 def to_datamodel(exposure: Exposure) -> Any:
     """Read an exposure into the data model of ``stdatamodels``.
@@ -53,8 +50,8 @@ def to_datamodel(exposure: Exposure) -> Any:
     Raises
     ------
     InputError
-        If it is no JWST product, its metadata cannot be read, or a keyword that
-        decides how it is calibrated has a value that the data model drops.
+        If it is no JWST product, its metadata cannot be read, or the model
+        differs from the header in a keyword that decides how it is calibrated.
     """
     from stdatamodels.jwst import datamodels
 
@@ -91,7 +88,10 @@ def to_datamodel(exposure: Exposure) -> Any:
             f"its metadata cannot be read ({_reason(error)})",
             "fetch the product again",
         ) from error
-    _refuse_dropped(exposure, model, caught)
+    _require_agreement(exposure, model)
+    for warning in caught:
+        # Of what decides nothing, as the official packages have it; a refusal needs no other word.
+        warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
     model.meta.filename = exposure.path.name
     return model
 
@@ -109,28 +109,32 @@ def _model_name(exposure: Exposure) -> str:
     return name
 
 
-def _refuse_dropped(exposure: Exposure, model: Any, caught: list[warnings.WarningMessage]) -> None:
-    """Refuse values that the model dropped, for what its tree says or for nothing.
+def _require_agreement(exposure: Exposure, model: Any) -> None:
+    """Refuse a model that would calibrate something else than the header says.
 
-    Dropped values of keywords that decide nothing are warned of, as the
-    official packages do.
+    A value that a data model does not take is dropped, and then its tree's
+    counts; and where the checksum of the headers in the tree is right, the
+    tree counts alone, whatever became of it.
     """
-    places = {
-        path: name
-        for name in (DECISIVE if caught else ())
-        for path in model.find_fits_keyword(name)
-    }
-    for warning in caught:
-        found = _DROPPED.match(str(warning.message))
-        name = places.get(found[1]) if found else None
-        if name is not None:
-            value = exposure.header.get(name)
-            raise InputError(
-                exposure.path,
-                f"its {name} is {value}, which the mission's data model does not take",
-                "fetch the product again, or put the keyword right",
+    for name in sorted(DECISIVE):
+        told = exposure.header.get(name)
+        values = [model[place] for place in model.find_fits_keyword(name)]
+        others = [value for value in values if value is not None]
+        if not values or told in values or (told is None and not exposure.has_asdf):
+            continue
+        if others:
+            problem = (
+                f"its header says {_card(name, told)} but its ASDF extension says {others[0]}"
             )
-        warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+        else:
+            problem = f"its {name} is {told}, which the mission's data model does not take"
+        raise InputError(
+            exposure.path, problem, "fetch the product again, or put the keyword right"
+        )
+
+
+def _card(name: str, value: object) -> str:
+    return f"no {name}" if value is None else f"{name} is {value}"
 
 
 def _reason(error: Exception) -> str:
