@@ -94,7 +94,7 @@ def _pieces(source: Source, hdu: HDU) -> Iterator[np.ndarray[Any, Any]]:
     values = np.empty(stored.size, np.uint32)
     for start in range(0, total, _PIECE):
         count = min(_PIECE, total - start)
-        raw = memoryview(stored[:count].view(np.uint8))  # type: ignore[arg-type]
+        raw = stored[:count].view(np.uint8).data
         source.read_into(raw, hdu.offset + start * hdu.dtype.itemsize)
         decode(hdu, stored[:count], values[:count])
         yield values[:count]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import weakref
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -12,6 +11,7 @@ from upramp.errors import InputError
 
 from .arrays import read_array, read_table
 from .hdus import HDU, scan
+from .header_values import HeaderValues, Subarray
 from .inference import infer
 from .keywords import Inferred, Keywords
 from .kinds import RAMPS, check_layout, kind_of
@@ -28,27 +28,6 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
 __all__ = ["Exposure", "Subarray", "open_exposure"]
-
-
-@dataclass(frozen=True)
-class Subarray:
-    """The part of a detector that was read out.
-
-    Attributes
-    ----------
-    name : str or None
-        As SUBARRAY names it.
-    xstart, ystart : int or None
-        First column and row in the science frame, counted from 1.
-    xsize, ysize : int or None
-        Columns and rows.
-    """
-
-    name: str | None
-    xstart: int | None
-    ystart: int | None
-    xsize: int | None
-    ysize: int | None
 
 
 def open_exposure(
@@ -86,7 +65,7 @@ def open_exposure(
         raise
 
 
-class Exposure:
+class Exposure(HeaderValues):
     """A JWST product on disk, whose arrays are read when they are asked for.
 
     Arrays are read-only. Those stored as they are (float32, uint8) are views
@@ -184,94 +163,6 @@ class Exposure:
             hdu.label for hdu in self.hdus if hdu.type == "BINTABLE" and hdu.name != "ASDF"
         )
 
-    # ---- mode and timing --------------------------------------------------
-
-    @property
-    def instrument(self) -> str | None:
-        """INSTRUME."""
-        return self.header.text("INSTRUME")
-
-    @property
-    def detector(self) -> str | None:
-        """DETECTOR."""
-        return self.header.text("DETECTOR")
-
-    @property
-    def exp_type(self) -> str | None:
-        """EXP_TYPE."""
-        return self.header.text("EXP_TYPE")
-
-    @property
-    def filter(self) -> str | None:
-        """FILTER."""
-        return self.header.text("FILTER")
-
-    @property
-    def pupil(self) -> str | None:
-        """PUPIL."""
-        return self.header.text("PUPIL")
-
-    @property
-    def grating(self) -> str | None:
-        """GRATING."""
-        return self.header.text("GRATING")
-
-    @property
-    def readpatt(self) -> str | None:
-        """READPATT."""
-        return self.header.text("READPATT")
-
-    @property
-    def subarray(self) -> Subarray:
-        """What part of the detector was read out."""
-        whole = self.header.whole
-        return Subarray(
-            self.header.text("SUBARRAY"),
-            *(whole(name) for name in ("SUBSTRT1", "SUBSTRT2", "SUBSIZE1", "SUBSIZE2")),
-        )
-
-    @property
-    def nframes(self) -> int | None:
-        """Frames averaged into a group."""
-        return self.header.whole("NFRAMES")
-
-    @property
-    def groupgap(self) -> int | None:
-        """Frames dropped between groups."""
-        return self.header.whole("GROUPGAP")
-
-    @property
-    def frame_time(self) -> float | None:
-        """Time of one frame, s."""
-        return self.header.number("TFRAME")
-
-    @property
-    def group_time(self) -> float | None:
-        """Time from group to group, s."""
-        return self.header.number("TGROUP")
-
-    @property
-    def integration_time(self) -> float | None:
-        """Effective time of one integration, s."""
-        return self.header.number("EFFINTTM")
-
-    @property
-    def exposure_time(self) -> float | None:
-        """Effective time of the exposure, s."""
-        effective = self.header.number("XPOSURE")
-        return self.header.number("EFFEXPTM") if effective is None else effective
-
-    @property
-    def start_time(self) -> str | None:
-        """Start of the exposure, UTC, ISO 8601."""
-        date, time = self.header.text("DATE-OBS"), self.header.text("TIME-OBS")
-        return f"{date}T{time}" if date and time else date
-
-    @property
-    def units(self) -> str | None:
-        """BUNIT of SCI."""
-        return self.header.text("BUNIT")
-
     # ---- arrays -----------------------------------------------------------
 
     def hdu(self, name: str | int | tuple[str, int]) -> HDU:
@@ -330,37 +221,41 @@ class Exposure:
     @property
     def data(self) -> np.ndarray[Any, Any]:
         """SCI."""
-        return self["SCI"]  # type: ignore[no-any-return]
+        return self._array("SCI")
 
     @property
     def err(self) -> np.ndarray[Any, Any]:
         """ERR."""
-        return self["ERR"]  # type: ignore[no-any-return]
+        return self._array("ERR")
 
     @property
     def dq(self) -> np.ndarray[Any, Any]:
         """DQ, uint32."""
-        return self["DQ"]  # type: ignore[no-any-return]
+        return self._array("DQ")
 
     @property
     def groupdq(self) -> np.ndarray[Any, Any]:
         """GROUPDQ, uint8, (nints, ngroups, ny, nx)."""
-        return self["GROUPDQ"]  # type: ignore[no-any-return]
+        return self._array("GROUPDQ")
 
     @property
     def pixeldq(self) -> np.ndarray[Any, Any]:
         """PIXELDQ, uint32, (ny, nx)."""
-        return self["PIXELDQ"]  # type: ignore[no-any-return]
+        return self._array("PIXELDQ")
 
     @property
     def refout(self) -> np.ndarray[Any, Any]:
         """REFOUT: MIRI's reference output, (nints, ngroups, ny, nx / 4)."""
-        return self["REFOUT"]  # type: ignore[no-any-return]
+        return self._array("REFOUT")
 
     @property
     def zeroframe(self) -> np.ndarray[Any, Any]:
         """ZEROFRAME: first frames, (nints, ny, nx)."""
-        return self["ZEROFRAME"]  # type: ignore[no-any-return]
+        return self._array("ZEROFRAME")
+
+    def _array(self, name: str) -> np.ndarray[Any, Any]:
+        array: np.ndarray[Any, Any] = self[name]
+        return array
 
     # ---- the fast way through a ramp --------------------------------------
 

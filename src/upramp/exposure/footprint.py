@@ -215,7 +215,8 @@ def _window_corners(exposure: Exposure, aperture: Any) -> tuple[Any, Any]:
     left, low = x - 0.5, y - 0.5
     across = np.array([left, left + width, left + width, left])
     up = np.array([low, low, low + height, low + height])
-    return aperture.sci_to_tel(across, up)  # type: ignore[no-any-return]
+    corners: tuple[Any, Any] = aperture.sci_to_tel(across, up)
+    return corners
 
 
 def _from_keywords(exposure: Exposure) -> Footprint | str:

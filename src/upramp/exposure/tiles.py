@@ -158,7 +158,7 @@ def _fill(
     tile, stored = buffers
     _, ngroups, ny, nx = hdu.shape
     buffer = stored[: rows.stop - rows.start]
-    raw = memoryview(buffer.reshape(-1).view(np.uint8))  # type: ignore[arg-type]
+    raw = buffer.reshape(-1).view(np.uint8).data
     for group in range(ngroups):
         first = ((integration * ngroups + group) * ny + rows.start) * nx
         exposure.source.read_into(raw, hdu.offset + first * hdu.dtype.itemsize)
