@@ -239,15 +239,20 @@ def _practice(options: argparse.Namespace) -> int:
         raise UsageError(
             "practice", "no folder is named", "say where: upramp practice DIR, or use --list"
         )
-    archive = practice.make_archive(
-        options.directory,
-        options.program,
-        full_frame=options.full_frame,
-        seed=options.seed,
-        progress=for_terminal(),
-    )
+    try:
+        archive = practice.make_archive(
+            options.directory,
+            options.program,
+            full_frame=options.full_frame,
+            seed=options.seed,
+            progress=for_terminal(),
+        )
+    except KeyboardInterrupt:
+        _say(f"{options.directory}: what is finished is kept; the same command goes on from there")
+        raise
     # Comments, so that a shell may evaluate all of this output.
-    _tell(f"# {len(archive.made)} exposures made in {shlex.quote(str(archive.directory))}")
+    count = f"{len(archive.made)} exposure{'' if len(archive.made) == 1 else 's'}"
+    _tell(f"# {count} made in {shlex.quote(str(archive.directory))}")
     for name, value in practice.environment(options.directory).items():
         _tell(f"export {name}={shlex.quote(value)}" if value else f"unset {name}")
     return 0
@@ -287,8 +292,17 @@ def _calibrate(options: argparse.Namespace) -> int:
                 for product in result.products:
                     _tell(f"wrote {shlex.quote(str(product))}")
         except UprampError as error:
-            worst = max(worst, _failed(error, debug=options.debug))
+            worst = max(worst, _failed(_about(file, error), debug=options.debug))
     return worst
+
+
+def _about(file: str, error: UprampError) -> UprampError:
+    """Name the input that a parameter does not suit, where the error names the parameter."""
+    if not isinstance(error, UsageError):
+        return error
+    named = UsageError(file, f"{error.subject}: {error.problem}", error.remedy)
+    named.__cause__ = error
+    return named
 
 
 def _require_distinct(inputs: Sequence[str]) -> None:

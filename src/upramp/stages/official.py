@@ -246,11 +246,7 @@ class OfficialRun:
         instance.save_model = self._recorded(instance.save_model, own=True)
         result = instance.run(model)
         if result is None:
-            raise CalibrationError(
-                self.exposure.path,
-                "the official pipeline made no product, as it does where every pixel is saturated",
-                f"look at the exposure's groups; the whole log is in {self.log_file}",
-            )
+            raise self._empty()
         self._require_a_value(result)
         self._outcome.models[instance.suffix] = result
         if not self.save:
@@ -268,7 +264,10 @@ class OfficialRun:
         sees_light = np.broadcast_to(sees_light, planes.shape)
         if any((np.isfinite(p) & m).any() for p, m in zip(planes, sees_light, strict=True)):
             return
-        raise CalibrationError(
+        raise self._empty()
+
+    def _empty(self) -> CalibrationError:
+        return CalibrationError(
             self.exposure.path,
             "no pixel that sees light has a value after the official pipeline, as where every "
             "pixel is saturated, or its counts are zero or not a number",
