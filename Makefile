@@ -24,7 +24,7 @@ $(BIN)/.ready: pyproject.toml constraints.txt
 
 practice: $(BIN)/.ready
 	$(BIN)/upramp practice $(PRACTICE)
-	env -u CRDS_SERVER_URL CRDS_PATH=$(CURDIR)/$(PRACTICE)/crds CRDS_CONTEXT=jwst_0001.pmap \
+	env -u CRDS_SERVER_URL CRDS_PATH="$(CURDIR)/$(PRACTICE)/crds" CRDS_CONTEXT=jwst_0001.pmap \
 		$(BIN)/upramp calibrate --engine stsci -o calibrated \
 		$(PRACTICE)/uncal/jw99001001001_02101_00001_nrcalong_uncal.fits
 	$(BIN)/upramp info calibrated/jw99001001001_02101_00001_nrcalong_rate.fits
@@ -46,4 +46,4 @@ docs: $(BIN)/.ready
 	@echo "docs/_build/html/index.html"
 
 clean:
-	rm -rf $(VENV) $(PRACTICE) calibrated .practice docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(PRACTICE) calibrated again strict docs-work .practice docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -101,3 +101,18 @@ def test_publish_gives_the_new_paths(tmp_path):
 def test_folder_that_is_not_there(tmp_path):
     with pytest.raises(OutputError, match="its folder does not exist"):
         write_text(tmp_path / "none" / "file", "text")
+
+
+def test_a_full_disk_is_told_also_where_a_library_hides_it(tmp_path):
+    # What astropy raises after NumPy wrote only a part of an array.
+    with pytest.raises(OutputError, match="no room left"), replacing(tmp_path / "a.fits"):
+        try:
+            raise OSError("262144 requested and 55904 written")
+        except OSError as error:
+            raise OSError("Not enough space on disk: requested 2, available 1") from error
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_that_nobody_knows_is_passed_on(tmp_path):
+    with pytest.raises(OSError, match="odd"), replacing(tmp_path / "a.fits"):
+        raise OSError("odd")

@@ -23,7 +23,7 @@ from .errors import OutputError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["publish", "replacing", "staging_directory", "write_text"]
+__all__ = ["output_errors", "publish", "replacing", "staging_directory", "write_text"]
 
 _PREFIX = ".upramp-"
 """Leftovers of a killed run are hidden and recognisable by this, a host and a process."""
@@ -49,7 +49,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         If the file cannot be written there: no folder, no room, no permission.
     """
     target = Path(path)
-    with _output_errors(target), staging_directory(target.parent) as stage:
+    with output_errors(target), staging_directory(target.parent) as stage:
         temporary = stage / target.name
         yield temporary
         publish([temporary], target.parent)
@@ -72,7 +72,7 @@ def staging_directory(parent: str | os.PathLike[str]) -> Iterator[Path]:
         If nothing can be written there.
     """
     parent = Path(parent)
-    with _output_errors(parent):
+    with output_errors(parent):
         _sweep(parent)
         stage = Path(tempfile.mkdtemp(prefix=f"{_own_prefix()}{os.getpid()}-", dir=parent))
     try:
@@ -126,7 +126,7 @@ def publish(files: list[Path], directory: str | os.PathLike[str]) -> list[Path]:
         Their new paths.
     """
     directory = Path(directory)
-    with _output_errors(directory):
+    with output_errors(directory):
         for file in files:
             _synchronise(file)
         published = [file.replace(directory / file.name) for file in files]
@@ -171,10 +171,39 @@ _REMEDIES = {
 
 
 @contextmanager
-def _output_errors(path: Path) -> Iterator[None]:
+def output_errors(path: Path) -> Iterator[None]:
+    """Turn what the system says about a file that is written into one sentence.
+
+    Parameters
+    ----------
+    path
+        What is written in this block.
+
+    Raises
+    ------
+    OutputError
+        For every system error that a user can do something about.
+    """
     try:
         yield
     except OSError as error:
-        if error.errno not in _REMEDIES:
+        number = _number_of(error)
+        if number is None:
             raise
-        raise OutputError(path, *_REMEDIES[error.errno]) from error
+        raise OutputError(path, *_REMEDIES[number]) from error
+
+
+_SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")
+"""What NumPy says, without the system's number, if a disk takes only a part of an array."""
+
+
+def _number_of(error: BaseException | None) -> int | None:
+    """Find the system's number of an error, also where a library put its own in place of it."""
+    while error is not None:
+        number = getattr(error, "errno", None)
+        if number in _REMEDIES:
+            return number
+        if _SHORT_WRITE.search(str(error)):
+            return errno.ENOSPC
+        error = error.__cause__ or error.__context__
+    return None

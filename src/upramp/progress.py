@@ -6,6 +6,7 @@ a bar on a terminal, lines in a log, or nothing.
 
 from __future__ import annotations
 
+import shutil
 import sys
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
@@ -59,7 +60,8 @@ class TerminalBar:
             total=total,
             desc=label,
             file=sys.stderr,
-            dynamic_ncols=True,
+            # Some terminals say that they have no columns at all.
+            ncols=min(shutil.get_terminal_size().columns, 120),
             leave=False,
             bar_format="{desc:<34.34} {percentage:3.0f}% |{bar}| {elapsed}<{remaining}",
         )

@@ -1,7 +1,9 @@
 """Making archives: the same bytes, resumed, refused, told."""
 
+import fcntl
 import hashlib
 import json
+import os
 import shutil
 from dataclasses import replace
 
@@ -235,16 +237,29 @@ def test_an_archive_of_another_version_is_refused(copy):
     assert "0.0.0" in str(_refusal(UsageError, copy, ["fgs"]))
 
 
-@pytest.mark.parametrize("place", ["", "uncal", "truth", "crds"])
-def test_a_file_in_the_way_is_said(tmp_path, place):
+def test_a_file_in_the_way_is_said(tmp_path):
     folder = tmp_path / "archive"
-    if place:
-        folder.mkdir()
-    blocking = folder / place if place else folder
-    blocking.write_text("a file")
-    error = _refusal(OutputError, folder, ["fgs"])
+    folder.write_text("a file")
+    error = _refusal(UsageError, folder, ["fgs"])
     assert error.subject == str(folder)
-    assert blocking.read_text() == "a file"
+    assert folder.read_text() == "a file"
+
+
+@pytest.mark.parametrize("name", ["uncal", "notes.txt"])
+def test_a_folder_of_other_files_is_left_alone(tmp_path, name):
+    (tmp_path / name).write_text("somebody's")
+    error = _refusal(UsageError, tmp_path, ["fgs"])
+    assert "other files" in error.problem
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_two_calls_do_not_make_one_archive_at_once(tmp_path):
+    descriptor = os.open(tmp_path, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        assert "another process" in _refusal(UsageError, tmp_path, ["fgs"]).problem
+    finally:
+        os.close(descriptor)
 
 
 def test_refusals_are_what_a_user_can_meet(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import multiprocessing
@@ -15,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from upramp import __version__
-from upramp.atomic import write_text
-from upramp.errors import OutputError, UprampError, UsageError
+from upramp.atomic import output_errors, write_text
+from upramp.errors import UprampError, UsageError
 from upramp.progress import Progress, Silent
 
 from . import crds_context
@@ -133,16 +134,40 @@ def make_archive(
             f"it holds a practice archive made with seed {made_with}, not {seed}",
             "leave --seed out, or choose another folder",
         )
-    try:
-        for part in ("uncal", "crds", "truth"):
-            (folder / part).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(folder, "it cannot be made a folder", "choose another place") from error
     names = tuple(name for name in PROGRAMS if name in {*wanted, *before})
-    # Said first: an interrupted call leaves an archive that the next one completes.
-    _write_manifest(folder, names, seed)
-    made = _run(folder, names, seed, progress or Silent(), processes or os.cpu_count() or 1)
+    with output_errors(folder):
+        if made_with is None and folder.is_dir() and any(folder.iterdir()):
+            raise UsageError(
+                folder, "it holds other files and no practice archive", "name a folder of its own"
+            )
+        folder.mkdir(parents=True, exist_ok=True)
+        with _alone_in(folder):
+            # Said first: an interrupted call leaves an archive that the next one completes.
+            _write_manifest(folder, names, seed)
+            for part in ("uncal", "crds", "truth"):
+                (folder / part).mkdir(exist_ok=True)
+            made = _run(folder, names, seed, progress or Silent(), processes or _processors())
     return Archive(folder, names, seed, made)
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Keep a second call out of an archive that is being made."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UsageError(
+                folder, "another process is making it", "wait until that is done, then call again"
+            ) from error
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _processors() -> int:
+    return os.cpu_count() or 1
 
 
 @contextmanager
