@@ -200,7 +200,7 @@ _SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")
 def _number_of(error: BaseException | None) -> int | None:
     """Find the system's number of an error, also where a library put its own in place of it."""
     while error is not None:
-        number = getattr(error, "errno", None)
+        number: int | None = getattr(error, "errno", None)
         if number in _REMEDIES:
             return number
         if _SHORT_WRITE.search(str(error)):
