@@ -3,6 +3,9 @@
 practice_archive
     A practice archive of the default programs, made once for the source that
     makes it and kept in ``.practice`` (or ``UPRAMP_TEST_PRACTICE``).
+forget_crds
+    Makes the crds package forget what other tests showed it; for tests that
+    call the official packages by themselves.
 real_data
     The folder of real exposures and references, outside the project; tests
     that ask for it are skipped where it is absent.
@@ -15,6 +18,10 @@ import os
 from pathlib import Path
 
 import pytest
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 PROJECT = Path(__file__).resolve().parent.parent
 
@@ -32,6 +39,22 @@ def practice_archive() -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         make_archive(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def forget_crds() -> Callable[[], None]:
+    """Give a call that makes the crds package forget the caches of other tests.
+
+    It remembers mappings by name, and by itself never looks whether CRDS_PATH
+    or CRDS_CONTEXT have changed.
+    """
+
+    def forget() -> None:
+        from crds.core import utils
+
+        utils.clear_function_caches()
+
+    return forget
 
 
 @pytest.fixture(scope="session")

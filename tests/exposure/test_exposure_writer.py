@@ -130,7 +130,7 @@ def test_no_room_leaves_the_old_product(tmp_path):
     )
     out, err = process.communicate()
     assert process.returncode == 0, err
-    assert out.startswith(f"{path}: there was no room to write it whole (")
+    assert out.startswith(f"{path}: there is no room left on the disk;")
     assert path.read_bytes() == before
     assert [item.name for item in tmp_path.iterdir()] == [path.name]
 

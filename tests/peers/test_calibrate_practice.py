@@ -21,7 +21,7 @@ REAL = Path(__file__).parents[2].parent / "shared" / "data" / "real"
 
 
 @pytest.fixture
-def archive(practice_archive, monkeypatch):
+def archive(practice_archive, monkeypatch, forget_crds):
     from upramp.practice import environment
 
     for name, value in environment(practice_archive).items():
@@ -29,6 +29,7 @@ def archive(practice_archive, monkeypatch):
             monkeypatch.setenv(name, value)
         else:
             monkeypatch.delenv(name, raising=False)
+    forget_crds()
     return Path(practice_archive)
 
 

@@ -27,7 +27,7 @@ OTHERS = [
 
 
 @pytest.fixture
-def archive(practice_archive, monkeypatch):
+def archive(practice_archive, monkeypatch, forget_crds):
     from upramp.practice import environment
 
     for name, value in environment(practice_archive).items():
@@ -35,6 +35,7 @@ def archive(practice_archive, monkeypatch):
             monkeypatch.setenv(name, value)
         else:
             monkeypatch.delenv(name, raising=False)
+    forget_crds()
     return practice_archive
 
 
@@ -122,7 +123,7 @@ def test_cosmic_rays_are_found_where_they_fell(archive, seed, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def mosaic(practice_archive, tmp_path_factory):
+def mosaic(practice_archive, tmp_path_factory, forget_crds):
     """The stage 3 mosaic of the four dithers, and where flags spoil its stars."""
     from jwst.associations.asn_from_list import asn_from_list
     from jwst.associations.lib.rules_level3_base import DMS_Level3_Base
@@ -137,6 +138,7 @@ def mosaic(practice_archive, tmp_path_factory):
                 patch.setenv(name, value)
             else:
                 patch.delenv(name, raising=False)
+        forget_crds()
         folder = tmp_path_factory.mktemp("mosaic")
         patch.chdir(folder)
         members = []

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.peer
 
 
 @pytest.fixture(scope="module")
-def official(tmp_path_factory, crds_folder, uncal):
+def official(tmp_path_factory, crds_folder, uncal, forget_crds):
     """What the official package makes of the same file by itself."""
     from jwst.pipeline import Detector1Pipeline
 
@@ -36,6 +36,7 @@ def official(tmp_path_factory, crds_folder, uncal):
         patch.setenv("CRDS_PATH", str(crds_folder))
         patch.delenv("CRDS_SERVER_URL", raising=False)
         patch.delenv("CRDS_CONTEXT", raising=False)
+        forget_crds()
         Detector1Pipeline.call(
             str(uncal), output_dir=str(folder), save_results=True, save_calibrated_ramp=True
         )

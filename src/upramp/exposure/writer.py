@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +12,6 @@ if TYPE_CHECKING:
     import os
 
 __all__ = ["write_model"]
-
-_NO_ROOM = re.compile(r"Not enough space|requested and \d+ written")
-"""How astropy and numpy report a full disk: as an OSError without a number."""
 
 
 def write_model(model: Any, path: str | os.PathLike[str]) -> Path:
@@ -58,9 +54,5 @@ def write_model(model: Any, path: str | os.PathLike[str]) -> Path:
         raise OutputError(path, problem, "use a machine with more") from error
     except Exception as error:
         first = (str(error).splitlines() or [type(error).__name__])[0][:120]
-        if isinstance(error, OSError) and error.errno is None and _NO_ROOM.search(first):
-            raise OutputError(
-                path, f"there was no room to write it whole ({first})", "free some space"
-            ) from error
         raise OutputError(path, f"it could not be written ({first})", "see the reason") from error
     return path
