@@ -8,10 +8,8 @@ alone, and is announced by a HISTORY entry, which every FITS reader shows.
 from __future__ import annotations
 
 import datetime as dt
-import io
 import json
 import platform
-import warnings
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -173,24 +171,22 @@ def read_provenance(path: str | os.PathLike[str]) -> dict[str, Any] | None:
     InputError
         If the file cannot be read.
     """
-    from asdf.util import load_yaml
-    from astropy.io import fits
+    from upramp.exposure import open_exposure
+    from upramp.exposure.metadata_tree import embedded_asdf, read_tree
 
+    with open_exposure(path) as exposure:
+        content = embedded_asdf(exposure.source, exposure.hdus)
+        if content is None:
+            return None
+        tree = read_tree(exposure.source, content)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with fits.open(path) as hdus:
-                if "ASDF" not in hdus:
-                    return None
-                tree = load_yaml(io.BytesIO(hdus["ASDF"].data["ASDF_METADATA"].tobytes()))
         text = tree.get("meta", {}).get(_BRANCH, {}).get("provenance")
         found: dict[str, Any] | None = None if text is None else json.loads(text)
-    except Exception as error:
-        # astropy, asdf and yaml have no common base for what a damaged file raises.
+    except (AttributeError, TypeError, ValueError) as error:
         raise InputError(
             path,
-            f"its metadata cannot be read ({' '.join(str(error).split())[:120]})",
-            "check that the file is whole",
+            f"its provenance cannot be read ({' '.join(str(error).split())[:120]})",
+            "check where the file is from",
         ) from error
     return found
 
