@@ -107,7 +107,7 @@ def test_provenance_survives_in_every_product_and_through_the_official_package(
     assert read_provenance(uncal) is None
     text = tmp_path / "text.fits"
     text.write_text("nothing")
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="not FITS"):
         read_provenance(text)
 
 
