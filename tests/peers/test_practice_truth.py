@@ -177,14 +177,14 @@ def test_stage_3_finishes_with_nothing_left_out(mosaic):
 def test_stars_of_the_mosaic_have_their_flux_and_their_place(mosaic, practice_archive, seed):
     folder, model = mosaic
     flux, x, y = isolated_standards(practice_archive, folder, model)
-    assert len(flux) > 100
+    assert len(flux) > 90
     psf = psf_of("NRCALONG", "F356W", seed)
     measured = np.array([photometry(model, psf, *place) for place in zip(x, y, strict=True)])
     ratio = measured[:, 0] / flux
     assert np.median(ratio) == pytest.approx(1, abs=0.004)
-    # One star scatters by one per cent (its noise, its neighbours, the drizzled
-    # pixels): of more than a hundred a few are beyond two per cent by chance.
-    assert np.mean(np.abs(ratio - 1) < 0.02) > 0.95
+    # The noise of the faintest is above one per cent, of the brightest half of that.
+    assert np.abs(ratio - 1)[flux > 7e-6].max() < 0.02
+    assert np.mean(np.abs(ratio - 1) < 0.02) > 0.98
     assert np.abs(ratio - 1).max() < 0.03
     offset = np.hypot(measured[:, 1] - x, measured[:, 2] - y)
     assert offset.max() < 0.1
@@ -208,7 +208,7 @@ def isolated_standards(archive, folder, model):
     good = np.array(stars["standard"]) & (x > 30) & (x < nx - 30) & (y > 30) & (y < ny - 30)
     for k in np.flatnonzero(good):
         near = [j for j in tree.query_ball_point(places[k], 25) if j != k]
-        good[k] = fluxes[near].sum() < 0.05 * flux[k]
+        good[k] = fluxes[near].sum() < 0.02 * flux[k]
     # A core with flagged pixels is drizzled from fewer exposures: not what is asked here.
     for plan in NIRCAM_LONG:
         with datamodels.open(folder / f"{plan.root}_cal.fits") as cal:
