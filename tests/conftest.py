@@ -6,9 +6,6 @@ practice_archive
 forget_crds
     Makes the crds package forget what other tests showed it; for tests that
     call the official packages by themselves.
-real_data
-    The folder of real exposures and references, outside the project; tests
-    that ask for it are skipped where it is absent.
 """
 
 from __future__ import annotations
@@ -55,11 +52,3 @@ def forget_crds() -> Callable[[], None]:
         utils.clear_function_caches()
 
     return forget
-
-
-@pytest.fixture(scope="session")
-def real_data() -> Path:
-    folder = PROJECT.parent / "shared" / "data"
-    if not folder.is_dir():
-        pytest.skip(f"the real exposures are not at {folder}")
-    return folder

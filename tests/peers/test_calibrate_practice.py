@@ -20,19 +20,6 @@ LARGE = 40_000_000
 REAL = Path(__file__).parents[2].parent / "shared" / "data" / "real"
 
 
-@pytest.fixture
-def archive(practice_archive, monkeypatch, forget_crds):
-    from upramp.practice import environment
-
-    for name, value in environment(practice_archive).items():
-        if value:
-            monkeypatch.setenv(name, value)
-        else:
-            monkeypatch.delenv(name, raising=False)
-    forget_crds()
-    return Path(practice_archive)
-
-
 def _real(*parts):
     file = REAL.joinpath(*parts)
     if not file.exists():

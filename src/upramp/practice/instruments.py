@@ -85,7 +85,6 @@ class Detector:
     """Reset noise in electrons."""
     cosmic_rays: float = 5.0
     """Hits per square centimetre and second."""
-    outputs: int = 4
     flat_scatter: float = 0.006
     extra: dict[str, float] = field(default_factory=dict)
     """Effects of one technology only, by name."""
