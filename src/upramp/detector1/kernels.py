@@ -1,0 +1,123 @@
+"""Compiled kernels: declared with their argument types, compiled once, kept on disk.
+
+A kernel is a plain function that numba compiles. Its argument types are
+declared, so that it is compiled once and never again for another layout by
+surprise; arithmetic follows IEEE 754 without reordering or contraction, which
+agreement bit for bit depends on; the interpreter's lock is released.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numba
+from numba import types
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Kernel", "array", "b1", "const", "f4", "f8", "i8", "inner", "kernel", "u1", "u4"]
+
+f4: Final = types.float32
+f8: Final = types.float64
+i8: Final = types.int64
+i4: Final = types.int32
+u1: Final = types.uint8
+u2: Final = types.uint16
+u4: Final = types.uint32
+u8: Final = types.uint64
+b1: Final = types.boolean
+
+_OPTIONS: Final = {"nogil": True, "fastmath": False, "error_model": "numpy"}
+
+
+def array(dtype: Any, dimensions: int) -> Any:
+    """Type of a writable array, contiguous in C order.
+
+    Parameters
+    ----------
+    dtype
+        One of this module's number types.
+    dimensions
+        How many.
+    """
+    return types.Array(dtype, dimensions, "C")
+
+
+def const(dtype: Any, dimensions: int) -> Any:
+    """Type of an array that is only read, contiguous in C order; any such array will do.
+
+    Parameters
+    ----------
+    dtype
+        One of this module's number types.
+    dimensions
+        How many.
+    """
+    return types.Array(dtype, dimensions, "C", readonly=True)
+
+
+def inner(function: Callable[..., Any]) -> Any:
+    """Make a function callable from kernels.
+
+    Parameters
+    ----------
+    function
+        What numba can compile.
+    """
+    return numba.njit(**_OPTIONS)(function)
+
+
+class Kernel:
+    """A function that is compiled for the argument types it declares.
+
+    Parameters
+    ----------
+    function
+        What numba can compile.
+    signature
+        The types of its arguments.
+    """
+
+    def __init__(self, function: Callable[..., Any], signature: tuple[Any, ...]) -> None:
+        self.function = function
+        self.signature = signature
+        self.__doc__ = function.__doc__
+        self.__name__ = function.__name__
+        self.__module__ = function.__module__
+        self._compiled: Any = None
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Run the kernel, compiled if it was not yet."""
+        compiled = self._compiled
+        if compiled is None:
+            compiled = self.compile()
+        return compiled(*arguments)
+
+    def compile(self) -> Any:
+        """Compile the kernel, or load it from the cache on disk."""
+        self._compiled = numba.njit(self.signature, cache=True, **_OPTIONS)(self.function)
+        return self._compiled
+
+
+def kernel(*signature: Any) -> Callable[[Callable[..., Any]], Kernel]:
+    """Declare a kernel.
+
+    Parameters
+    ----------
+    signature
+        The types of its arguments.
+
+    Examples
+    --------
+    >>> @kernel(array(f4, 2), const(f4, 2), i8, i8)
+    ... def subtract(image, bias, first, last):
+    ...     for y in range(first, last):
+    ...         for x in range(image.shape[1]):
+    ...             image[y, x] -= bias[y, x]
+    """
+
+    def declare(function: Callable[..., Any]) -> Kernel:
+        return Kernel(function, signature)
+
+    return declare

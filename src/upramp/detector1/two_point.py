@@ -1,0 +1,525 @@
+"""Jumps by differences of neighbouring groups: the core of the jump step.
+
+For most pixels nothing is to be found, and that is decided for a whole block
+of pixels at once: differences, their median, the noise, and whether even the
+most deviant difference stays below the threshold. Pixels that do not, or that
+have flagged groups, are looked at one by one.
+
+Source: Anderson and Gordon 2011, PASP 123, 1237 (two-point difference);
+`stcal/jump/twopoint_difference.py` decides order and types.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from upramp.dq import GROUP
+
+from .kernels import array, b1, const, f4, f8, i8, inner, kernel, u1, u4
+from .sorting import insertion_sort, sort_columns
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["REACH", "TwoPoint", "find_jumps", "lost_groups"]
+
+REACH: Final = 1
+"""How many rows beyond its own a tile needs: flags of neighbours."""
+
+_DNU: Final = np.uint8(GROUP["DO_NOT_USE"])
+_SAT: Final = np.uint8(GROUP["SATURATED"])
+_JUMP: Final = np.uint8(GROUP["JUMP_DET"])
+_NO_DATA: Final = np.uint8(GROUP["DO_NOT_USE"] | GROUP["SATURATED"])
+_NOT_JUMP: Final = np.uint8(255 - GROUP["JUMP_DET"])
+
+_VALUES_AT_ONCE: Final = 16384
+"""How many differences of a block are sorted together, so that they stay in the cache."""
+
+
+@dataclass(frozen=True)
+class TwoPoint:
+    """How jumps are found.
+
+    Parameters
+    ----------
+    rejection_threshold
+        In sigma, where four or more differences are usable.
+    three_group_rejection_threshold
+        In sigma, where two are (the official name counts groups).
+    four_group_rejection_threshold
+        In sigma, where three are.
+    flag_4_neighbors
+        Whether the four neighbours of a jump are flagged too.
+    max_jump_to_flag_neighbors, min_jump_to_flag_neighbors
+        In sigma: between these a jump's neighbours are flagged.
+    after_jump_e1, after_jump_e2
+        In electrons: groups after larger jumps are flagged too.
+    after_jump_n1, after_jump_n2
+        How many groups.
+    single_pass
+        Flag everything above the threshold at once, as enough differences
+        are there; else one jump at a time.
+    """
+
+    rejection_threshold: float = 4.0
+    three_group_rejection_threshold: float = 6.0
+    four_group_rejection_threshold: float = 5.0
+    flag_4_neighbors: bool = True
+    max_jump_to_flag_neighbors: float = 1000.0
+    min_jump_to_flag_neighbors: float = 10.0
+    after_jump_e1: float = 0.0
+    after_jump_n1: int = 0
+    after_jump_e2: float = 0.0
+    after_jump_n2: int = 0
+    single_pass: bool = False
+
+
+@kernel(const(u1, 4), array(b1, 2), i8, i8)
+def _usable(groupdq: Any, usable: Any, first: int, last: int) -> None:
+    nints, ngroups, _, nx = groupdq.shape
+    for i in range(nints):
+        for g in range(ngroups):
+            if usable[i, g]:
+                continue
+            for y in range(first, last):
+                row = groupdq[i, g, y]
+                for x in range(nx):
+                    if (row[x] & _DNU) == 0:
+                        usable[i, g] = True
+                        break
+                if usable[i, g]:
+                    break
+
+
+def lost_groups(usable: NDArray[np.bool_]) -> int:
+    """Count the groups that no pixel can use, in the integration that has most of them.
+
+    Parameters
+    ----------
+    usable
+        (nints, ngroups): whether any pixel is free of DO_NOT_USE.
+    """
+    return int((~usable).sum(axis=1).max(initial=0))
+
+
+def mark_usable(
+    groupdq: NDArray[np.uint8], usable: NDArray[np.bool_], first: int, last: int
+) -> None:
+    """Note which groups some pixel of a tile can use.
+
+    Parameters
+    ----------
+    groupdq
+        (nints, ngroups, rows, nx).
+    usable
+        (nints, ngroups); set where a pixel without DO_NOT_USE is found.
+    first, last
+        Rows of the tile that count.
+    """
+    _usable(groupdq, usable, first, last)
+
+
+@inner
+def _scan_pixel(
+    values: Any, sorted_: Any, count: int, noise2: Any
+) -> tuple[float, float]:
+    """Signed median of the differences of a pixel, NaN left out, and its noise."""
+    n = 0
+    for k in range(count):
+        value = values[k]
+        if not math.isnan(value):
+            sorted_[n] = value
+            n += 1
+    if n == 0:
+        return math.nan, math.nan
+    insertion_sort(sorted_, n)
+    half = n // 2
+    median = sorted_[half]
+    if n % 2 == 0:
+        median = (sorted_[half - 1] + sorted_[half]) / 2.0
+    sigma = math.sqrt(abs(median) + noise2)
+    if sigma == 0.0:
+        sigma = math.nan
+    return median, sigma
+
+
+@inner
+def _flag_one_by_one(
+    values: Any, absolute: Any, sorted_: Any, hit: Any, count: int, noise2: Any, limits: Any
+) -> None:
+    """Flag the most deviant difference, leave it out, and look again."""
+    for k in range(count):
+        absolute[k] = abs(values[k])
+        hit[k] = False
+    for repeat in range(count):
+        n = 0
+        for k in range(count):
+            if not math.isnan(absolute[k]):
+                sorted_[n] = absolute[k]
+                n += 1
+        if n < 2:
+            return
+        insertion_sort(sorted_, n)
+        if n == 2:
+            median = sorted_[0]
+            limit = limits[2]
+        elif n == 3:
+            median = sorted_[1]
+            limit = limits[1]
+        else:
+            largest = sorted_[n - 1]
+            kept = n
+            while kept > 0 and sorted_[kept - 1] == largest:
+                kept -= 1
+            if kept == 0:
+                return
+            half = kept // 2
+            median = sorted_[half]
+            if kept % 2 == 0:
+                median = (sorted_[half - 1] + sorted_[half]) / 2.0
+            limit = limits[0]
+        if repeat > 0:
+            # The official package keeps medians of later rounds in single precision.
+            median = float(np.float32(median))
+        sigma = math.sqrt(abs(median) + noise2)
+        if sigma == 0.0:
+            return
+        highest = -1.0
+        for k in range(count):
+            ratio = float(abs(np.float32(absolute[k] - median))) / sigma
+            if ratio > highest:
+                highest = ratio
+        if not highest > limit:
+            return
+        for k in range(count):
+            if float(abs(np.float32(absolute[k] - median))) / sigma == highest:
+                hit[k] = True
+                absolute[k] = math.nan
+
+
+@kernel(
+    const(f4, 4), array(u1, 4), const(f4, 2), const(f4, 2), f8, i8, i8, i8,
+    f8, f8, f8, b1, b1, f8, f8, array(f8, 2), array(u4, 1),
+)  # fmt: skip
+def _find(
+    ramp: Any,
+    groupdq: Any,
+    gain: Any,
+    noise2: Any,
+    nframes: float,
+    y0: int,
+    first: int,
+    last: int,
+    limit4: float,
+    limit3: float,
+    limit2: float,
+    single_pass: bool,
+    neighbours: bool,
+    strong_low: float,
+    strong_high: float,
+    medians: Any,
+    strong: Any,
+) -> int:
+    nints, ngroups, rows, nx = ramp.shape
+    ndiffs = ngroups - 1
+    count = nints * ndiffs
+    block = max(16, min(256, _VALUES_AT_ONCE // max(count, 1)))
+    signed = np.empty((count, block), np.float32)
+    absolute = np.empty((count, block), np.float32)
+    before = np.empty(block, np.float32)
+    finite = np.empty(block, np.float32)
+    flags = np.empty(block, np.uint8)
+    look = np.empty(block, np.bool_)
+    values = np.empty(count, np.float64)
+    magnitudes = np.empty(count, np.float64)
+    sorted_ = np.empty(count, np.float64)
+    hit = np.empty(count, np.bool_)
+    limits = np.array([limit4, limit3, limit2])
+    limit_all = limit4 if count >= 4 else (limit3 if count == 3 else limit2)
+    found = 0
+    for y in range(first, last):
+        for x0 in range(0, nx, block):
+            nb = min(block, nx - x0)
+            gains = gain[y0 + y, x0 : x0 + nb]
+            noises = noise2[y0 + y, x0 : x0 + nb]
+            for x in range(nb):
+                flags[x] = 0
+                finite[x] = 0
+            for i in range(nints):
+                quality = groupdq[i, 0, y, x0 : x0 + nb]
+                data = ramp[i, 0, y, x0 : x0 + nb]
+                for x in range(nb):
+                    before[x] = data[x] * gains[x]
+                    flags[x] |= quality[x]
+                for k in range(ndiffs):
+                    quality = groupdq[i, k + 1, y, x0 : x0 + nb]
+                    data = ramp[i, k + 1, y, x0 : x0 + nb]
+                    one = signed[i * ndiffs + k]
+                    other = absolute[i * ndiffs + k]
+                    for x in range(nb):
+                        after = data[x] * gains[x]
+                        difference = after - before[x]
+                        one[x] = difference
+                        other[x] = abs(difference)
+                        before[x] = after
+                        # Zero unless a difference is infinite or not a number.
+                        finite[x] += difference * np.float32(0)
+                        flags[x] |= quality[x]
+            # What is not finite is sorted as zero, and then looked at by itself.
+            any_odd = False
+            for x in range(nb):
+                odd = not (finite[x] == np.float32(0))
+                look[x] = odd or (flags[x] & (_NO_DATA | _JUMP)) != 0
+                any_odd |= odd
+            if any_odd:
+                for k in range(count):
+                    for x in range(nb):
+                        if not (finite[x] == np.float32(0)):
+                            signed[k, x] = 0
+                            absolute[k, x] = 0
+            sort_columns(signed, count, nb)
+            half = count // 2
+            upper = signed[half]
+            lower = signed[half - 1] if count % 2 == 0 else signed[half]
+            middle = medians[y, x0 : x0 + nb]
+            for x in range(nb):
+                middle[x] = (float(lower[x]) + float(upper[x])) / 2.0
+            if single_pass:
+                smallest = signed[0]
+                largest = signed[count - 1]
+                for x in range(nb):
+                    sigma = math.sqrt(abs(middle[x]) + float(noises[x]) / nframes)
+                    high = abs(float(largest[x]) - middle[x]) / sigma
+                    low = abs(float(smallest[x]) - middle[x]) / sigma
+                    look[x] |= (high > limit4) | (low > limit4)
+            elif count >= 2:
+                sort_columns(absolute, count, nb)
+                largest = absolute[count - 1]
+                smallest = absolute[0]
+                if count >= 4:
+                    # The largest is left out: the median of the others.
+                    half = (count - 1) // 2
+                    upper = absolute[half]
+                    lower = absolute[half - 1] if count % 2 == 1 else absolute[half]
+                    second = absolute[count - 2]
+                else:
+                    upper = absolute[count - 2] if count == 3 else absolute[0]
+                    lower = upper
+                    second = absolute[0]
+                for x in range(nb):
+                    median = (float(lower[x]) + float(upper[x])) / 2.0
+                    sigma = math.sqrt(abs(median) + float(noises[x]) / nframes)
+                    high = float(abs(np.float32(float(largest[x]) - median))) / sigma
+                    low = float(abs(np.float32(float(smallest[x]) - median))) / sigma
+                    # Of equal largest ones all are left out: another median.
+                    tied = (count >= 4) & (second[x] == largest[x])
+                    look[x] |= (high > limit_all) | (low > limit_all) | tied
+            for x in range(nb):
+                if not look[x]:
+                    continue
+                column = x0 + x
+                g = gains[x]
+                for i in range(nints):
+                    earlier = np.float32(math.nan)
+                    for k in range(ngroups):
+                        here = np.float32(math.nan)
+                        if (groupdq[i, k, y, column] & _NO_DATA) == 0:
+                            here = ramp[i, k, y, column] * g
+                        if k > 0:
+                            values[i * ndiffs + k - 1] = float(here - earlier)
+                        earlier = here
+                spread = float(noises[x]) / nframes
+                median, sigma = _scan_pixel(values, sorted_, count, spread)
+                middle[x] = median
+                if math.isnan(median):
+                    continue
+                if single_pass:
+                    for k in range(count):
+                        hit[k] = (abs(values[k] - median) / sigma > limit4) & math.isfinite(
+                            values[k]
+                        )
+                else:
+                    _flag_one_by_one(
+                        values, magnitudes, sorted_, hit, count, spread, limits
+                    )
+                for i in range(nints):
+                    for k in range(ndiffs):
+                        if hit[i * ndiffs + k]:
+                            groupdq[i, k + 1, y, column] |= _JUMP
+                        if neighbours and (groupdq[i, k + 1, y, column] & _JUMP) != 0:
+                            ratio = abs(values[i * ndiffs + k] - median) / sigma
+                            if ratio < strong_high and ratio > strong_low:
+                                strong[found] = ((i * ngroups + k + 1) * rows + y) * nx + column
+                                found += 1
+    return found
+
+
+@kernel(array(u1, 4), const(u4, 1), i8, i8, i8)
+def _flag_neighbours(groupdq: Any, strong: Any, found: int, first: int, last: int) -> None:
+    _, ngroups, rows, nx = groupdq.shape
+    for n in range(found):
+        place = np.int64(strong[n])
+        x = place % nx
+        y = (place // nx) % rows
+        plane = place // (nx * rows)
+        quality = groupdq[plane // ngroups, plane % ngroups]
+        if y - 1 >= first and (quality[y - 1, x] & _NO_DATA) == 0:
+            quality[y - 1, x] |= _JUMP
+        if y + 1 < last and (quality[y + 1, x] & _NO_DATA) == 0:
+            quality[y + 1, x] |= _JUMP
+        if x > 0 and (quality[y, x - 1] & _NO_DATA) == 0:
+            quality[y, x - 1] |= _JUMP
+        if x + 1 < nx and (quality[y, x + 1] & _NO_DATA) == 0:
+            quality[y, x + 1] |= _JUMP
+
+
+@kernel(const(u1, 4), i8, i8)
+def _count(groupdq: Any, first: int, last: int) -> int:
+    nints, ngroups, _, nx = groupdq.shape
+    total = 0
+    for i in range(nints):
+        for g in range(ngroups):
+            for y in range(first, last):
+                row = groupdq[i, g, y]
+                in_row = 0
+                for x in range(nx):
+                    in_row += (row[x] & _JUMP) >> 2
+                total += in_row
+    return total
+
+
+@inner
+def _spread(big: Any, length: int, far: int) -> None:
+    """Carry flags on to the groups that follow, as far as the official package does."""
+    steps = min(far, length - 2)
+    for _ in range(max(steps, 0)):
+        for g in range(length - 1, 0, -1):
+            big[g] |= big[g - 1]
+
+
+@kernel(
+    const(f4, 4), array(u1, 4), const(f4, 2), const(f8, 2), i8, i8, i8, f8, i8, f8, i8
+)
+def _flag_after(
+    ramp: Any,
+    groupdq: Any,
+    gain: Any,
+    medians: Any,
+    y0: int,
+    first: int,
+    last: int,
+    e1: float,
+    n1: int,
+    e2: float,
+    n2: int,
+) -> None:
+    nints, ngroups, _, nx = ramp.shape
+    big = np.empty(ngroups, np.bool_)
+    very_big = np.empty(ngroups, np.bool_)
+    flags = np.empty(nx, np.uint8)
+    for i in range(nints):
+        for y in range(first, last):
+            flags[:] = 0
+            for g in range(1, ngroups):
+                quality = groupdq[i, g, y]
+                for x in range(nx):
+                    flags[x] |= quality[x]
+            for x in range(nx):
+                if (flags[x] & _JUMP) == 0:
+                    continue
+                g32 = gain[y0 + y, x]
+                median = medians[y, x]
+                earlier = np.float32(math.nan)
+                for g in range(ngroups):
+                    here = np.float32(math.nan)
+                    if (groupdq[i, g, y, x] & _NO_DATA) == 0:
+                        here = ramp[i, g, y, x] * g32
+                    jump = g > 0 and (groupdq[i, g, y, x] & _JUMP) != 0
+                    height = float(here - earlier) - median
+                    big[g] = jump and height >= e1
+                    very_big[g] = jump and height >= e2
+                    earlier = here
+                _spread(big, ngroups, n1)
+                _spread(very_big, ngroups, n2)
+                for g in range(ngroups):
+                    if (big[g] or very_big[g]) and (groupdq[i, g, y, x] & _NO_DATA) == 0:
+                        groupdq[i, g, y, x] |= _JUMP
+
+
+@kernel(array(u1, 4), i8, i8)
+def _clear_redundant(groupdq: Any, first: int, last: int) -> None:
+    nints, ngroups, _, nx = groupdq.shape
+    for i in range(nints):
+        for g in range(ngroups):
+            for y in range(first, last):
+                row = groupdq[i, g, y]
+                for x in range(nx):
+                    flag = row[x]
+                    row[x] = flag & _NOT_JUMP if (flag & _NO_DATA) != 0 else flag
+
+
+def find_jumps(
+    ramp: NDArray[np.float32],
+    groupdq: NDArray[np.uint8],
+    gain: NDArray[np.float32],
+    noise2: NDArray[np.float32],
+    nframes: int,
+    how: TwoPoint,
+    *,
+    y0: int = 0,
+    first: int = 0,
+    last: int | None = None,
+) -> int:
+    """Flag jumps in a tile.
+
+    Parameters
+    ----------
+    ramp
+        (nints, ngroups, rows, nx), DN; not changed.
+    groupdq
+        The same shape; JUMP_DET is set in rows ``first`` to ``last``, rows
+        within `REACH` of them are left half done.
+    gain
+        (ny, nx), electrons per DN.
+    noise2
+        (ny, nx), the square of the readnoise reference in electrons:
+        ``(readnoise * gain) ** 2``.
+    nframes
+        How many frames a group averages.
+    how
+        Thresholds and what else is flagged.
+    y0
+        Row of the frame that the tile's first row is.
+    first, last
+        Rows of the tile that are wanted; None for all.
+
+    Returns
+    -------
+    int
+        How many groups of the wanted rows are flagged as jumps, before their
+        neighbours are.
+    """
+    rows = ramp.shape[2]
+    last = rows if last is None else last
+    low, high = max(first - REACH, 0), min(last + REACH, rows)
+    medians = np.empty(ramp.shape[2:], np.float64)
+    strong = np.empty(ramp.size, np.uint32)
+    found = _find(
+        ramp, groupdq, gain, noise2, float(nframes), y0, low, high,
+        how.rejection_threshold, how.four_group_rejection_threshold,
+        how.three_group_rejection_threshold, how.single_pass, how.flag_4_neighbors,
+        how.min_jump_to_flag_neighbors, how.max_jump_to_flag_neighbors, medians, strong,
+    )  # fmt: skip
+    primary = int(_count(groupdq, first, last))
+    _flag_neighbours(groupdq, strong, found, low, high)
+    if how.after_jump_n1 > 0 or how.after_jump_n2 > 0:
+        _flag_after(
+            ramp, groupdq, gain, medians, y0, first, last,
+            how.after_jump_e1, how.after_jump_n1, how.after_jump_e2, how.after_jump_n2,
+        )  # fmt: skip
+    _clear_redundant(groupdq, first, last)
+    return primary
