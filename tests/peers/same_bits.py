@@ -6,7 +6,7 @@ import numpy as np
 
 
 def assert_same_bits(ours, theirs, what=""):
-    """Demand equal shape, type and bits; NaN equals NaN, whatever its payload, but not 0 and -0."""
+    """Demand equal shape, type and bits; any NaN equals any NaN, but 0 is not -0."""
     ours, theirs = np.asarray(ours), np.asarray(theirs)
     assert ours.shape == theirs.shape, f"{what}: shape {ours.shape} against {theirs.shape}"
     theirs = theirs.astype(theirs.dtype.newbyteorder("="), copy=False)

@@ -191,7 +191,7 @@ def _median_rate(data: Any, quality: Any, rates: Any, ngroups: int, time: float)
 
 @inner
 def _find_segments(quality: Any, starts: Any, lengths: Any, ngroups: int) -> int:
-    """Runs of good groups, each with the jump right before it."""
+    """Find the runs of good groups, each with the jump right before it."""
     found = 0
     longest = 0
     inside = False
@@ -231,7 +231,7 @@ def _long_noise(noise: float, gain: float, time: float, length: int) -> float:
     if gain <= 0.0 or math.isnan(gain):
         return 0.0
     over = noise / time
-    count = float(length)
+    count = np.float64(length)
     return 12.0 * over * over / ((count * count * count - count) * gain * gain)
 
 
@@ -264,8 +264,8 @@ def _line(
     sum_y = 0.0
     sum_xy = 0.0
     for k in range(length):
-        weight = float(weights[offset + k]) * inverse
-        x = float(k + start)
+        weight = np.float64(weights[offset + k]) * inverse
+        x = np.float64(k + start)
         y = data[start + k]
         y = 0.0 if math.isnan(y) else y
         xw = x * weight
@@ -308,7 +308,7 @@ def _take_ramp(
         flag = groupdq[i, k, y, x]
         original[k] = flag
         quality[k] = flag
-        data[k] = math.nan if (flag & _SAT) != 0 else float(ramp[i, k, y, x])
+        data[k] = math.nan if (flag & _SAT) != 0 else np.float64(ramp[i, k, y, x])
     if suppress and _good_groups(quality, ngroups) == 1:
         for k in range(ngroups):
             quality[k] |= _DNU
@@ -358,3 +358,453 @@ def _charge_loss_noise(
         if variance > 0.0:
             inverse += 1.0 / variance
     return inverse
+
+
+@kernel(
+    const(f4, 4), const(u1, 4), const(u4, 2), const(f4, 2), const(f4, 2), const(f4, 2),
+    const(f4, 3), const(f4, 2), const(f8, 1), b1, i8, i8, i8,
+    array(f4, 3), array(u4, 2), array(f4, 4), array(u4, 3),
+)  # fmt: skip
+def _fit(
+    ramp: Any,
+    groupdq: Any,
+    pixeldq: Any,
+    gain: Any,
+    noise: Any,
+    dark: Any,
+    zeroframe: Any,
+    table: Any,
+    times: Any,
+    suppress: bool,
+    y0: int,
+    first: int,
+    last: int,
+    rate: Any,
+    rate_dq: Any,
+    rateints: Any,
+    rateints_dq: Any,
+) -> None:
+    nints, ngroups, _, nx = ramp.shape
+    time = times[_GROUP_TIME]
+    has_dark = dark.shape[0] > 0
+    has_zero = zeroframe.shape[0] > 0
+    offset = ngroups * (ngroups - 1) // 2
+    one = (nints, _BLOCK)
+    steps = np.empty((max(ngroups - 1, 1), _BLOCK), np.float64)
+    before = np.empty(_BLOCK, np.float64)
+    finite = np.empty(_BLOCK, np.float32)
+    flags = np.empty(_BLOCK, np.uint8)
+    simple = np.empty(one, np.bool_)
+    median = np.empty(_BLOCK, np.float64)
+    inverse = np.empty(_BLOCK, np.float64)
+    power = np.empty(_BLOCK, np.int64)
+    sum_w = np.empty(_BLOCK, np.float64)
+    sum_x = np.empty(_BLOCK, np.float64)
+    sum_xx = np.empty(_BLOCK, np.float64)
+    sum_y = np.empty(_BLOCK, np.float64)
+    sum_xy = np.empty(_BLOCK, np.float64)
+    sums = np.empty((3, _BLOCK), np.float64)
+    noises = np.empty(one, np.float64)
+    quality_now = np.empty(_BLOCK, np.uint32)
+    all_dnu = np.empty(_BLOCK, np.int64)
+    all_sat = np.empty(_BLOCK, np.int64)
+    any_sat = np.empty(_BLOCK, np.bool_)
+    lossy = np.empty(_BLOCK, np.bool_)
+    data = np.empty(ngroups, np.float64)
+    rates = np.empty(ngroups, np.float64)
+    quality = np.empty(ngroups, np.uint8)
+    original = np.empty(ngroups, np.uint8)
+    starts = np.empty(ngroups, np.int64)
+    lengths = np.empty(ngroups, np.int64)
+    count = np.float64(ngroups)
+    for y in range(first, last):
+        row = y0 + y
+        for x0 in range(0, nx, _BLOCK):
+            nb = min(_BLOCK, nx - x0)
+            gains = gain[row, x0 : x0 + nb]
+            reads = noise[row, x0 : x0 + nb]
+            for x in range(nb):
+                median[x] = 0.0
+            # ---- the median rate, which the Poisson variance is taken from
+            for i in range(nints):
+                for x in range(nb):
+                    flags[x] = 0
+                    finite[x] = 0
+                for k in range(ngroups):
+                    values = ramp[i, k, y, x0 : x0 + nb]
+                    bits = groupdq[i, k, y, x0 : x0 + nb]
+                    for x in range(nb):
+                        flags[x] |= bits[x]
+                        finite[x] += values[x] * np.float32(0)
+                        here = np.float64(values[x]) / time
+                        if k > 0:
+                            steps[k - 1, x] = here - before[x]
+                        before[x] = here
+                for x in range(nb):
+                    simple[i, x] = (
+                        (ngroups > 2)
+                        & (flags[x] == 0)
+                        & (finite[x] == np.float32(0))
+                        & (gains[x] > np.float32(0))
+                    )
+                for k in range(ngroups - 1):
+                    for x in range(nb):
+                        steps[k, x] = steps[k, x] if simple[i, x] else 0.0
+                sort_columns(steps, ngroups - 1, nb)
+                half = (ngroups - 1) // 2
+                upper = steps[half]
+                lower = steps[half] if ngroups % 2 == 0 else steps[max(half - 1, 0)]
+                for x in range(nb):
+                    median[x] += (upper[x] + lower[x]) / 2.0 if simple[i, x] else 0.0
+                for x in range(nb):
+                    if simple[i, x]:
+                        continue
+                    if ngroups == 1:
+                        flag = groupdq[i, 0, y, x0 + x]
+                        value = math.nan if flag & _SAT else np.float64(ramp[i, 0, y, x0 + x])
+                        zero = np.float64(zeroframe[i, row, x0 + x]) if has_zero else 0.0
+                        if not suppress and flag != 0 and zero != 0.0:
+                            value = zero
+                        median[x] += value / times[_ONE_GROUP_TIME]
+                        continue
+                    _take_ramp(ramp, groupdq, (i, y, x0 + x), data, quality, original, suppress)
+                    zero = np.float64(zeroframe[i, row, x0 + x]) if has_zero else 0.0
+                    single, _ = _single_time(data, quality, zero, suppress, times)
+                    if math.isnan(single):
+                        value = _median_rate(data, quality, rates, ngroups, time)
+                    else:
+                        value = data[0] / single
+                    if not math.isnan(value):
+                        median[x] += value
+            for x in range(nb):
+                median[x] /= np.float64(np.float32(nints))
+                # What the Poisson variance is made of, before time and gain.
+                extra = np.float64(dark[row, x0 + x]) if has_dark else 0.0
+                median[x] = median[x] + extra if median[x] > 0.0 else extra
+                sums[0, x] = 0.0
+                sums[1, x] = 0.0
+                sums[2, x] = 0.0
+                all_dnu[x] = 0
+                all_sat[x] = 0
+                any_sat[x] = False
+                lossy[x] = False
+                bad = (gains[x] <= np.float32(0)) | math.isnan(gains[x])
+                quality_now[x] = pixeldq[row, x0 + x] | (_PIXEL_NO_GAIN if bad else np.uint32(0))
+                rate_dq[row, x0 + x] = quality_now[x]
+            # ---- slopes of the integrations
+            for i in range(nints):
+                start = ramp[i, 0, y, x0 : x0 + nb]
+                end = ramp[i, ngroups - 1, y, x0 : x0 + nb]
+                for x in range(nb):
+                    g = np.float64(gains[x])
+                    r = np.float64(reads[x])
+                    rise = np.float64(end[x]) - np.float64(start[x])
+                    variance = r * r + rise * g
+                    ratio: Any = rise * g / math.sqrt(variance)
+                    ratio = 0.0 if ratio < 0.0 else ratio
+                    ratio = 0.0 if variance <= 0.0 else ratio
+                    power[x] = (
+                        (0 if ratio < 5.0 else 1)
+                        + (0 if ratio < 10.0 else 1)
+                        + (0 if ratio < 20.0 else 1)
+                        + (0 if ratio < 50.0 else 1)
+                        + (0 if ratio < 100.0 else 1)
+                    )
+                    inverse[x] = 1.0 / (r * r)
+                    sum_w[x] = 0.0
+                    sum_x[x] = 0.0
+                    sum_xx[x] = 0.0
+                    sum_y[x] = 0.0
+                    sum_xy[x] = 0.0
+                for k in range(ngroups):
+                    values = ramp[i, k, y, x0 : x0 + nb]
+                    at = np.float64(k)
+                    w0 = np.float64(table[0, offset + k])
+                    w1 = np.float64(table[1, offset + k])
+                    w2 = np.float64(table[2, offset + k])
+                    w3 = np.float64(table[3, offset + k])
+                    w4 = np.float64(table[4, offset + k])
+                    w5 = np.float64(table[5, offset + k])
+                    for x in range(nb):
+                        p = power[x]
+                        weight = w0
+                        weight = w1 if p == 1 else weight
+                        weight = w2 if p == 2 else weight
+                        weight = w3 if p == 3 else weight
+                        weight = w4 if p == 4 else weight
+                        weight = w5 if p == 5 else weight
+                        weight *= inverse[x]
+                        value = np.float64(values[x])
+                        xw = at * weight
+                        sum_w[x] += weight
+                        sum_x[x] += xw
+                        sum_xx[x] += at * xw
+                        sum_y[x] += value * weight
+                        sum_xy[x] += value * xw
+                slopes = rateints[0, i, row, x0 : x0 + nb]
+                errors = rateints[1, i, row, x0 : x0 + nb]
+                poisson = rateints[2, i, row, x0 : x0 + nb]
+                readout = rateints[3, i, row, x0 : x0 + nb]
+                qualities = rateints_dq[i, row, x0 : x0 + nb]
+                for x in range(nb):
+                    g = np.float64(gains[x])
+                    over = 1.0 / (sum_w[x] * sum_xx[x] - sum_x[x] * sum_x[x])
+                    slope = (sum_w[x] * sum_xy[x] - sum_x[x] * sum_y[x]) * over / time
+                    var_p = median[x] / (time * g * (count - 1.0))
+                    each = np.float64(reads[x]) / time
+                    var_r = 12.0 * each * each / ((count * count * count - count) * g * g)
+                    inverse_e = 1.0 / (var_p + var_r)
+                    inverse_r = 1.0 / var_r
+                    inverse_p = 1.0 / var_p if var_p > 0.0 else 0.0
+                    numerator = slope / var_r
+                    total_p = 1.0 / inverse_p if inverse_p > 0.0 else 0.0
+                    total_p = 0.0 if total_p >= _TOO_LARGE else total_p
+                    total_r = 1.0 / inverse_r
+                    total_r = 0.0 if total_r >= _TOO_LARGE else total_r
+                    total_e = 1.0 / inverse_e
+                    error = 0.0 if total_e > _TOO_LARGE else math.sqrt(total_e)
+                    flag = quality_now[x]
+                    bad = (flag & _PIXEL_INVALID) != 0
+                    noises[i, x] = 0.0 if bad else total_r
+                    slopes[x] = np.float32(math.nan if bad else numerator * total_r)
+                    errors[x] = np.float32(0.0 if bad else error)
+                    poisson[x] = np.float32(0.0 if bad else total_p)
+                    readout[x] = np.float32(0.0 if bad else total_r)
+                    qualities[x] = flag
+                    fine = simple[i, x]
+                    sums[0, x] += inverse_p if fine else 0.0
+                    sums[1, x] += inverse_r if fine else 0.0
+                    sums[2, x] += numerator if fine else 0.0
+                    all_dnu[x] += 1 if fine and (flag & _PIXEL_DNU) != 0 else 0
+                    all_sat[x] += 1 if fine and (flag & _PIXEL_SAT) != 0 else 0
+                for x in range(nb):
+                    if simple[i, x]:
+                        continue
+                    _take_ramp(ramp, groupdq, (i, y, x0 + x), data, quality, original, suppress)
+                    saturated = 0
+                    unusable = 0
+                    flag = quality_now[x]
+                    for k in range(ngroups):
+                        bits_here = quality[k]
+                        saturated += 1 if (bits_here & _SAT) != 0 else 0
+                        unusable += 1 if (bits_here & _NO_DATA) != 0 else 0
+                        if (bits_here & _JUMP) != 0:
+                            flag |= _PIXEL_JUMP
+                        if (bits_here & _PERSISTENCE) != 0:
+                            flag |= _PIXEL_PERSISTENCE
+                        if (bits_here & _CHARGELOSS) != 0:
+                            lossy[x] = True
+                    rate_dq[row, x0 + x] |= flag
+                    zero = np.float64(zeroframe[i, row, x0 + x]) if has_zero else 0.0
+                    single, from_zero = _single_time(data, quality, zero, suppress, times)
+                    if from_zero:
+                        unusable -= 1
+                        saturated -= 1 if saturated == ngroups else 0
+                    single = time if math.isnan(single) else single
+                    slope = 0.0
+                    error = 0.0
+                    var_p = 0.0
+                    var_r = 0.0
+                    segments = 0
+                    if (quality[0] & _SAT) != 0:
+                        flag |= _PIXEL_INVALID
+                        slope = math.nan
+                    else:
+                        segments = _find_segments(quality, starts, lengths, ngroups)
+                    if unusable == ngroups:
+                        flag |= _PIXEL_DNU
+                        if saturated == ngroups:
+                            flag |= _PIXEL_SAT
+                    elif segments > 0:
+                        g = np.float64(gains[x])
+                        r = np.float64(reads[x])
+                        inverse_p = 0.0
+                        inverse_r = 0.0
+                        inverse_e = 0.0
+                        numerator = 0.0
+                        for s in range(segments):
+                            length = lengths[s]
+                            begin = starts[s]
+                            if length == 1:
+                                part = data[begin] / single
+                                part_p = median[x] / (single * g)
+                            elif length == 2:
+                                part = (data[begin + 1] - data[begin]) / time
+                                part_p = median[x] / (time * g)
+                            else:
+                                part, _, _, _ = _line(data, begin, length, r, g, table)
+                                part = part / time
+                                part_p = median[x] / (time * g * (np.float64(length) - 1.0))
+                            part_r = _noise_of(length, r, g, time, single)
+                            inverse_r += 1.0 / part_r
+                            if part_p > 0.0:
+                                inverse_p += 1.0 / part_p
+                            inverse_e += 1.0 / (part_p + part_r)
+                            numerator += part / part_r
+                        if inverse_p > 0.0:
+                            var_p = 1.0 / inverse_p
+                            sums[0, x] += inverse_p
+                        var_p = 0.0 if var_p >= _TOO_LARGE else var_p
+                        var_r = _variance(inverse_r)
+                        if (flag & _PIXEL_INVALID) != 0:
+                            slope = math.nan
+                            var_p = 0.0
+                            var_r = 0.0
+                        else:
+                            slope = numerator * var_r
+                            total_e = 1.0 / inverse_e
+                            error = 0.0 if total_e > _TOO_LARGE else math.sqrt(total_e)
+                        sums[1, x] += inverse_r
+                        sums[2, x] += numerator
+                    if (flag & _PIXEL_DNU) != 0:
+                        all_dnu[x] += 1
+                        slope = math.nan
+                    if (flag & _PIXEL_SAT) != 0:
+                        all_sat[x] += 1
+                        slope = math.nan
+                    if saturated > 0:
+                        flag |= _PIXEL_SAT
+                        any_sat[x] = True
+                    noises[i, x] = var_r
+                    slopes[x] = np.float32(slope)
+                    errors[x] = np.float32(error)
+                    poisson[x] = np.float32(var_p)
+                    readout[x] = np.float32(var_r)
+                    qualities[x] = flag
+            # ---- the exposure
+            slopes = rate[0, row, x0 : x0 + nb]
+            errors = rate[1, row, x0 : x0 + nb]
+            poisson = rate[2, row, x0 : x0 + nb]
+            readout = rate[3, row, x0 : x0 + nb]
+            for x in range(nb):
+                var_p = 1.0 / sums[0, x] if sums[0, x] > 0.0 else sums[0, x]
+                var_p = 0.0 if var_p >= _TOO_LARGE or var_p < 0.0 else var_p
+                var_r = 1.0 / sums[1, x] if sums[1, x] > 0.0 else sums[1, x]
+                var_r = 0.0 if var_r >= _TOO_LARGE else var_r
+                flag = rate_dq[row, x0 + x]
+                flag |= _PIXEL_DNU if all_dnu[x] == nints else np.uint32(0)
+                flag |= _PIXEL_SAT if all_sat[x] == nints else np.uint32(0)
+                bad = (flag & _PIXEL_INVALID) != 0
+                slopes[x] = np.float32(math.nan if bad else sums[2, x] * var_r)
+                errors[x] = np.float32(0.0 if bad else math.sqrt(var_p + var_r))
+                poisson[x] = np.float32(0.0 if bad else var_p)
+                readout[x] = np.float32(0.0 if bad else var_r)
+                rate_dq[row, x0 + x] = flag | (_PIXEL_SAT if any_sat[x] else np.uint32(0))
+            for x in range(nb):
+                if not lossy[x]:
+                    continue
+                inverse_r = 0.0
+                for i in range(nints):
+                    _take_ramp(ramp, groupdq, (i, y, x0 + x), data, quality, original, suppress)
+                    touched = False
+                    for k in range(ngroups):
+                        touched |= (quality[k] & _CHARGELOSS) != 0
+                    if not touched:
+                        if noises[i, x] > 0.0:
+                            inverse_r += 1.0 / noises[i, x]
+                        continue
+                    zero = np.float64(zeroframe[i, row, x0 + x]) if has_zero else 0.0
+                    single, _ = _single_time(data, quality, zero, suppress, times)
+                    single = time if math.isnan(single) else single
+                    part = _charge_loss_noise(
+                        original,
+                        starts,
+                        lengths,
+                        np.float64(reads[x]),
+                        np.float64(gains[x]),
+                        time,
+                        single,
+                    )
+                    rateints[3, i, row, x0 + x] = np.float32(_variance(part))
+                    inverse_r += part
+                if inverse_r > 0.0:
+                    readout[x] = np.float32(_variance(inverse_r))
+
+
+def fit_ols(
+    ramp: NDArray[np.float32],
+    groupdq: NDArray[np.uint8],
+    pixeldq: NDArray[np.uint32],
+    gain: NDArray[np.float32],
+    noise: NDArray[np.float32],
+    rates: Rates,
+    *,
+    table: NDArray[np.float32],
+    group_time: float,
+    frame_time: float,
+    nframes: int,
+    suppress_one_group: bool = True,
+    dark_current: NDArray[np.float32] | None = None,
+    zeroframe: NDArray[np.float32] | None = None,
+    y0: int = 0,
+    first: int = 0,
+    last: int | None = None,
+) -> None:
+    """Fit the ramps of a tile.
+
+    Parameters
+    ----------
+    ramp
+        (nints, ngroups, rows, nx), DN; not changed.
+    groupdq
+        The same shape; not changed.
+    pixeldq
+        (ny, nx).
+    gain
+        (ny, nx), electrons per DN.
+    noise
+        (ny, nx), electrons: see `read_noise_of_a_read`.
+    rates
+        Where the slopes go: rows ``y0 + first`` to ``y0 + last``.
+    table
+        See `weight_table`; of at least as many groups.
+    group_time, frame_time
+        Seconds.
+    nframes
+        How many frames a group averages.
+    suppress_one_group
+        Whether a ramp with one good group counts as one with none; ramps of
+        one group never do.
+    dark_current
+        (ny, nx), added to the median rate for the Poisson variance, as the
+        official package has it: without regard to its unit.
+    zeroframe
+        (nints, ny, nx): stands in for ramps without a good group, unless one
+        group is suppressed.
+    y0
+        Row of the frame that the tile's first row is.
+    first, last
+        Rows of the tile that are wanted; None for all.
+    """
+    _, ngroups, rows, _ = ramp.shape
+    # The official package takes times in single precision and computes in double.
+    single = np.float32(frame_time)
+    times = np.array(
+        [
+            float(np.float32(group_time)),
+            float(single),
+            # A float in C, of a product in double precision.
+            (float(np.float32(nframes)) + 1.0) * float(single) / 2.0,
+        ]
+    )
+    none2 = np.zeros((0, 0), np.float32)
+    none3 = np.zeros((0, 0, 0), np.float32)
+    _fit(
+        ramp,
+        groupdq,
+        pixeldq,
+        gain,
+        noise,
+        none2 if dark_current is None else dark_current,
+        none3 if zeroframe is None else zeroframe,
+        table,
+        times,
+        suppress_one_group and ngroups > 1,
+        y0,
+        first,
+        rows if last is None else last,
+        rates.rate,
+        rates.rate_dq,
+        rates.rateints,
+        rates.rateints_dq,
+    )

@@ -25,7 +25,7 @@ from .sorting import insertion_sort, sort_columns
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["REACH", "TwoPoint", "find_jumps", "lost_groups"]
+__all__ = ["REACH", "TwoPoint", "find_jumps", "lost_groups", "mark_usable"]
 
 REACH: Final = 1
 """How many rows beyond its own a tile needs: flags of neighbours."""
@@ -124,9 +124,7 @@ def mark_usable(
 
 
 @inner
-def _scan_pixel(
-    values: Any, sorted_: Any, count: int, noise2: Any
-) -> tuple[float, float]:
+def _scan_pixel(values: Any, sorted_: Any, count: int, noise2: Any) -> tuple[float, float]:
     """Signed median of the differences of a pixel, NaN left out, and its noise."""
     n = 0
     for k in range(count):
@@ -184,19 +182,19 @@ def _flag_one_by_one(
             limit = limits[0]
         if repeat > 0:
             # The official package keeps medians of later rounds in single precision.
-            median = float(np.float32(median))
+            median = np.float64(np.float32(median))
         sigma = math.sqrt(abs(median) + noise2)
         if sigma == 0.0:
             return
         highest = -1.0
         for k in range(count):
-            ratio = float(abs(np.float32(absolute[k] - median))) / sigma
+            ratio = np.float64(abs(np.float32(absolute[k] - median))) / sigma
             if ratio > highest:
                 highest = ratio
         if not highest > limit:
             return
         for k in range(count):
-            if float(abs(np.float32(absolute[k] - median))) / sigma == highest:
+            if np.float64(abs(np.float32(absolute[k] - median))) / sigma == highest:
                 hit[k] = True
                 absolute[k] = math.nan
 
@@ -287,14 +285,14 @@ def _find(
             lower = signed[half - 1] if count % 2 == 0 else signed[half]
             middle = medians[y, x0 : x0 + nb]
             for x in range(nb):
-                middle[x] = (float(lower[x]) + float(upper[x])) / 2.0
+                middle[x] = (np.float64(lower[x]) + np.float64(upper[x])) / 2.0
             if single_pass:
                 smallest = signed[0]
                 largest = signed[count - 1]
                 for x in range(nb):
-                    sigma = math.sqrt(abs(middle[x]) + float(noises[x]) / nframes)
-                    high = abs(float(largest[x]) - middle[x]) / sigma
-                    low = abs(float(smallest[x]) - middle[x]) / sigma
+                    sigma = math.sqrt(abs(middle[x]) + np.float64(noises[x]) / nframes)
+                    high = abs(np.float64(largest[x]) - middle[x]) / sigma
+                    low = abs(np.float64(smallest[x]) - middle[x]) / sigma
                     look[x] |= (high > limit4) | (low > limit4)
             elif count >= 2:
                 sort_columns(absolute, count, nb)
@@ -311,10 +309,10 @@ def _find(
                     lower = upper
                     second = absolute[0]
                 for x in range(nb):
-                    median = (float(lower[x]) + float(upper[x])) / 2.0
-                    sigma = math.sqrt(abs(median) + float(noises[x]) / nframes)
-                    high = float(abs(np.float32(float(largest[x]) - median))) / sigma
-                    low = float(abs(np.float32(float(smallest[x]) - median))) / sigma
+                    median = (np.float64(lower[x]) + np.float64(upper[x])) / 2.0
+                    sigma = math.sqrt(abs(median) + np.float64(noises[x]) / nframes)
+                    high = np.float64(abs(np.float32(np.float64(largest[x]) - median))) / sigma
+                    low = np.float64(abs(np.float32(np.float64(smallest[x]) - median))) / sigma
                     # Of equal largest ones all are left out: another median.
                     tied = (count >= 4) & (second[x] == largest[x])
                     look[x] |= (high > limit_all) | (low > limit_all) | tied
@@ -330,9 +328,9 @@ def _find(
                         if (groupdq[i, k, y, column] & _NO_DATA) == 0:
                             here = ramp[i, k, y, column] * g
                         if k > 0:
-                            values[i * ndiffs + k - 1] = float(here - earlier)
+                            values[i * ndiffs + k - 1] = np.float64(here - earlier)
                         earlier = here
-                spread = float(noises[x]) / nframes
+                spread = np.float64(noises[x]) / nframes
                 median, sigma = _scan_pixel(values, sorted_, count, spread)
                 middle[x] = median
                 if math.isnan(median):
@@ -343,9 +341,7 @@ def _find(
                             values[k]
                         )
                 else:
-                    _flag_one_by_one(
-                        values, magnitudes, sorted_, hit, count, spread, limits
-                    )
+                    _flag_one_by_one(values, magnitudes, sorted_, hit, count, spread, limits)
                 for i in range(nints):
                     for k in range(ndiffs):
                         if hit[i * ndiffs + k]:
@@ -401,9 +397,7 @@ def _spread(big: Any, length: int, far: int) -> None:
             big[g] |= big[g - 1]
 
 
-@kernel(
-    const(f4, 4), array(u1, 4), const(f4, 2), const(f8, 2), i8, i8, i8, f8, i8, f8, i8
-)
+@kernel(const(f4, 4), array(u1, 4), const(f4, 2), const(f8, 2), i8, i8, i8, f8, i8, f8, i8)
 def _flag_after(
     ramp: Any,
     groupdq: Any,
@@ -439,7 +433,7 @@ def _flag_after(
                     if (groupdq[i, g, y, x] & _NO_DATA) == 0:
                         here = ramp[i, g, y, x] * g32
                     jump = g > 0 and (groupdq[i, g, y, x] & _JUMP) != 0
-                    height = float(here - earlier) - median
+                    height = np.float64(here - earlier) - median
                     big[g] = jump and height >= e1
                     very_big[g] = jump and height >= e2
                     earlier = here
