@@ -8,15 +8,36 @@ agreement bit for bit depends on; the interpreter's lock is released.
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any, Final
 
 import numba
 from numba import types
 
+from . import kernel_cache
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Kernel", "array", "b1", "const", "f4", "f8", "i8", "inner", "kernel", "u1", "u4"]
+    from upramp.progress import Progress
+
+__all__ = [
+    "Kernel",
+    "array",
+    "b1",
+    "const",
+    "f4",
+    "f8",
+    "i4",
+    "i8",
+    "inner",
+    "kernel",
+    "prepare",
+    "u1",
+    "u2",
+    "u4",
+    "u8",
+]
 
 f4: Final = types.float32
 f8: Final = types.float64
@@ -96,8 +117,58 @@ class Kernel:
 
     def compile(self) -> Any:
         """Compile the kernel, or load it from the cache on disk."""
-        self._compiled = numba.njit(self.signature, cache=True, **_OPTIONS)(self.function)
+        with _lock:
+            if self._compiled is None:
+                dispatcher = numba.njit(**_OPTIONS)(self.function)
+                dispatcher._cache = self._cache()  # noqa: SLF001 - no public way
+                dispatcher.compile(self.signature)
+                dispatcher.disable_compile()
+                self._compiled = dispatcher
         return self._compiled
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the kernel is in memory."""
+        return self._compiled is not None
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the cache on disk has the kernel."""
+        return self._cache().is_filled
+
+    def _cache(self) -> kernel_cache.KernelCache:
+        return kernel_cache.KernelCache(self.function, *kernel_cache.folders())
+
+
+_lock = threading.RLock()
+_declared: list[Kernel] = []
+
+
+def prepare(progress: Progress | None = None) -> int:
+    """Have all kernels ready that modules imported so far declare.
+
+    Parameters
+    ----------
+    progress
+        Told of each kernel, if any has to be compiled: that takes a minute or
+        two, once for an installation.
+
+    Returns
+    -------
+    int
+        How many were not in the cache.
+    """
+    waiting = [kernel for kernel in _declared if not kernel.is_ready]
+    missing = [kernel for kernel in waiting if not kernel.is_kept]
+    if progress is not None and missing:
+        progress.start(len(waiting), "compiling kernels, once")
+    for kernel in waiting:
+        kernel.compile()
+        if progress is not None and missing:
+            progress.advance(1)
+    if progress is not None and missing:
+        progress.finish()
+    return len(missing)
 
 
 def kernel(*signature: Any) -> Callable[[Callable[..., Any]], Kernel]:
@@ -118,6 +189,8 @@ def kernel(*signature: Any) -> Callable[[Callable[..., Any]], Kernel]:
     """
 
     def declare(function: Callable[..., Any]) -> Kernel:
-        return Kernel(function, signature)
+        declared = Kernel(function, signature)
+        _declared.append(declared)
+        return declared
 
     return declare
