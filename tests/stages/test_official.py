@@ -20,6 +20,7 @@ from upramp.errors import (
 )
 from upramp.stages import calibrate, read_provenance
 from upramp.stages.official import pipeline_for
+from upramp.stages.official_specs import specification
 from upramp.stages.overrides import parse_assignment, to_pipeline_keywords
 from upramp.stages.provenance import PINNED
 
@@ -317,8 +318,6 @@ def test_wrong_parameters_are_refused_before_any_work(crds, uncal, tmp_path, cas
 
 
 def test_odd_values_that_have_a_sense_are_taken():
-    from jwst.pipeline import Detector1Pipeline
-
     overrides = {
         "jump.maximum_cores": "half",
         "jump.override_gain": None,
@@ -326,7 +325,8 @@ def test_odd_values_that_have_a_sense_are_taken():
         "jump.rejection_threshold": "1e3",
         "ramp_fit.maximum_cores": "2",
     }
-    assert len(to_pipeline_keywords(Detector1Pipeline, overrides)["steps"]["jump"]) == 4
+    keywords = to_pipeline_keywords(specification("Detector1Pipeline"), overrides)
+    assert len(keywords["steps"]["jump"]) == 4
 
 
 @pytest.mark.parametrize("text", ["jump", "=5", "jump.=5", ".x=5", " = "])

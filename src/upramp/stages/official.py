@@ -31,6 +31,7 @@ from .official_references import (
     require_whole,
     window_of,
 )
+from .official_specs import pipeline_name, specification
 from .overrides import to_pipeline_keywords
 
 if TYPE_CHECKING:
@@ -38,12 +39,7 @@ if TYPE_CHECKING:
 
     from upramp.progress import Progress
 
-__all__ = ["GUIDER_TYPES", "OfficialRun", "Outcome", "as_ramp", "pipeline_for"]
-
-GUIDER_TYPES: Final = frozenset(
-    {"FGS_ID-IMAGE", "FGS_ID-STACK", "FGS_ACQ1", "FGS_ACQ2", "FGS_TRACK", "FGS_FINEGUIDE"}
-)
-"""Exposure types of the guide star function, which have a pipeline of their own."""
+__all__ = ["OfficialRun", "Outcome", "as_ramp", "pipeline_for"]
 
 _WEIGHTS: Final = {"jump": 8.0, "ramp_fit": 4.0, "clean_flicker_noise": 8.0}
 """How long a step takes against the others, about, so that the bar moves evenly."""
@@ -76,11 +72,7 @@ def pipeline_for(exp_type: str) -> Any:
     import_crds()  # the official packages load it too, and not quietly
     from jwst import pipeline
 
-    if exp_type in GUIDER_TYPES:
-        return pipeline.GuiderPipeline
-    if "_DARK" in exp_type:
-        return pipeline.DarkPipeline
-    return pipeline.Detector1Pipeline
+    return getattr(pipeline, pipeline_name(exp_type))
 
 
 def as_ramp(model: Any, pipeline: Any) -> Any:
@@ -181,7 +173,7 @@ class OfficialRun:
         OutputError
             If there is no room for the products.
         """
-        keywords = to_pipeline_keywords(self.pipeline, self.overrides)
+        keywords = to_pipeline_keywords(specification(self.pipeline.__name__), self.overrides)
         with _only_one, official_log(self.pipeline, self.log_file) as log:
             try:
                 model = as_ramp(model, self.pipeline)

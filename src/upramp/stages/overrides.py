@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from upramp.errors import UsageError
 
+from .declarations import why_refused
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from .official_specs import PipelineSpecification
 
 __all__ = ["parse_assignment", "require_folder_for_files", "to_pipeline_keywords"]
 
@@ -22,7 +26,6 @@ _OURS: Final = frozenset(
 _LISTED: Final = 8
 """How many names an error lists at most."""
 
-_INTERNAL: Final = frozenset({"name", "class", "config_file"})
 _FILE_NAMES: Final = frozenset({"suffix", "output_file", "output_ext"})
 _PLACES: Final = frozenset({"output_dir", "input_dir"})
 """Parameters of a step that would take its files past the staging folder."""
@@ -74,47 +77,52 @@ def require_folder_for_files(overrides: Mapping[str, Any]) -> None:
             raise UsageError(name, "it writes a file, and there is no folder", "give output_dir")
 
 
-def to_pipeline_keywords(pipeline: Any, overrides: Mapping[str, Any]) -> dict[str, Any]:
+def to_pipeline_keywords(
+    specification: PipelineSpecification, overrides: Mapping[str, Any]
+) -> dict[str, Any]:
     """Give overrides in the form that the official pipeline's configuration takes.
 
     Parameters
     ----------
-    pipeline
-        An official pipeline class.
+    specification
+        What the official pipeline declares.
     overrides
         Values by ``step.parameter``, or by ``parameter`` for the pipeline's
-        own; texts are converted as the parameter's specification says.
+        own; texts that the parameter's declaration takes stay texts.
 
     Returns
     -------
     dict
-        Keywords for ``pipeline.build_config``.
+        Keywords for the official pipeline's ``build_config``, which
+        `upramp.stages.parameters` takes too.
 
     Raises
     ------
     UsageError
         If there is no such step or parameter, or it does not take the value.
     """
-    spec = pipeline.load_spec_file()
+    steps = specification.steps
     keywords: dict[str, Any] = {}
     for name, value in overrides.items():
         step, dot, parameter = name.partition(".")
         if not dot:
-            known = [key for key in spec if key != "steps" and key not in _OURS | _INTERNAL]
-            _require_parameter(name, name, known, spec["steps"])
+            known = [key for key in specification.parameters if key not in _OURS]
+            _require_parameter(name, name, known, steps)
             keywords[name] = value
             continue
-        if step not in spec["steps"]:
+        if step not in steps:
             raise UsageError(
                 name,
-                f"{pipeline.__name__} has no step {step!r}",
-                _suggest(step, list(spec["steps"])),
+                f"{specification.class_name} has no step {step!r}",
+                _suggest(step, list(steps)),
             )
-        known = [key for key in spec["steps"][step] if key not in _INTERNAL | _PLACES]
+        known = [key for key in steps[step].parameters if key not in _PLACES]
         _require_parameter(name, parameter, known, {})
         keywords.setdefault("steps", {}).setdefault(step, {})[parameter] = value
     for name, value in overrides.items():
-        _require_value(pipeline, name, value)
+        step, dot, parameter = name.partition(".")
+        declared = steps[step].parameters[parameter] if dot else specification.parameters[name]
+        _require_value(name, value, declared)
     return keywords
 
 
@@ -145,23 +153,11 @@ def _suggest(word: str, known: Iterable[str]) -> str:
     return f"there are {', '.join(names[:_LISTED])}{others}"
 
 
-def _require_value(pipeline: Any, name: str, value: Any) -> None:
-    from stpipe import config_parser
-
-    step, dot, parameter = name.partition(".")
-    spec = pipeline.load_spec_file()
-    check = spec["steps"][step][parameter] if dot else spec[name]
-    _require_sense(name, value, str(check))
-    tree = {"steps": {step: {parameter: value}}} if dot else {name: value}
-    try:
-        config_parser.config_from_dict(tree, spec)
-    except Exception as error:
-        # configobj raises several unrelated kinds for a value that does not fit.
-        reason = " ".join(str(error).split()).rpartition("': ")[2]
-        wants = " ".join(str(check).split()).partition(" #")[0]
-        raise UsageError(
-            name, f"it cannot be {value!r}: {reason}", f"it is declared as {wants}"
-        ) from error
+def _require_value(name: str, value: Any, declared: str) -> None:
+    _require_sense(name, value, declared)
+    if (reason := why_refused(declared, value)) is not None:
+        wants = " ".join(declared.split()).partition(" #")[0]
+        raise UsageError(name, f"it cannot be {value!r}: {reason}", f"it is declared as {wants}")
 
 
 def _require_sense(name: str, value: Any, declared: str) -> None:
