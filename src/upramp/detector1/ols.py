@@ -31,6 +31,7 @@ _DNU: Final = np.uint8(GROUP["DO_NOT_USE"])
 _SAT: Final = np.uint8(GROUP["SATURATED"])
 _JUMP: Final = np.uint8(GROUP["JUMP_DET"])
 _PERSISTENCE: Final = np.uint8(GROUP["PERSISTENCE"])
+_NOT_JUMP: Final = np.uint8(255 - GROUP["JUMP_DET"])
 _NOT_PERSISTENCE: Final = np.uint8(255 - GROUP["PERSISTENCE"])
 _CHARGELOSS: Final = np.uint8(GROUP["CHARGELOSS"])
 _LOST_AND_DNU: Final = np.uint8(GROUP["CHARGELOSS"] | GROUP["DO_NOT_USE"])
@@ -300,6 +301,7 @@ def _take_ramp(
     quality: Any,
     original: Any,
     suppress: bool,
+    forget: bool,
 ) -> None:
     """Copy a ramp out of its tile; saturated groups become NaN."""
     i, y, x = place
@@ -309,6 +311,8 @@ def _take_ramp(
         original[k] = flag
         quality[k] = flag
         data[k] = math.nan if (flag & _SAT) != 0 else np.float64(ramp[i, k, y, x])
+    if forget:
+        quality[0] &= _NOT_JUMP
     if suppress and _good_groups(quality, ngroups) == 1:
         for k in range(ngroups):
             quality[k] |= _DNU
@@ -362,7 +366,7 @@ def _charge_loss_noise(
 
 @kernel(
     const(f4, 4), const(u1, 4), const(u4, 2), const(f4, 2), const(f4, 2), const(f4, 2),
-    const(f4, 3), const(f4, 2), const(f8, 1), b1, i8, i8, i8,
+    const(f4, 3), const(f4, 2), const(f8, 1), b1, b1, i8, i8, i8,
     array(f4, 3), array(u4, 2), array(f4, 4), array(u4, 3),
 )  # fmt: skip
 def _fit(
@@ -376,6 +380,7 @@ def _fit(
     table: Any,
     times: Any,
     suppress: bool,
+    forget: bool,
     y0: int,
     first: int,
     last: int,
@@ -467,7 +472,9 @@ def _fit(
                             value = zero
                         median[x] += value / times[_ONE_GROUP_TIME]
                         continue
-                    _take_ramp(ramp, groupdq, (i, y, x0 + x), data, quality, original, suppress)
+                    _take_ramp(
+                        ramp, groupdq, (i, y, x0 + x), data, quality, original, suppress, forget
+                    )
                     zero = np.float64(zeroframe[i, row, x0 + x]) if has_zero else 0.0
                     single, _ = _single_time(data, quality, zero, suppress, times)
                     if math.isnan(single):
@@ -580,7 +587,9 @@ def _fit(
                 for x in range(nb):
                     if simple[i, x]:
                         continue
-                    _take_ramp(ramp, groupdq, (i, y, x0 + x), data, quality, original, suppress)
+                    _take_ramp(
+                        ramp, groupdq, (i, y, x0 + x), data, quality, original, suppress, forget
+                    )
                     saturated = 0
                     unusable = 0
                     flag = quality_now[x]
@@ -695,7 +704,9 @@ def _fit(
                     continue
                 inverse_r = 0.0
                 for i in range(nints):
-                    _take_ramp(ramp, groupdq, (i, y, x0 + x), data, quality, original, suppress)
+                    _take_ramp(
+                        ramp, groupdq, (i, y, x0 + x), data, quality, original, suppress, forget
+                    )
                     touched = False
                     for k in range(ngroups):
                         touched |= (quality[k] & _CHARGELOSS) != 0
@@ -734,6 +745,7 @@ def fit_ols(
     frame_time: float,
     nframes: int,
     suppress_one_group: bool = True,
+    forget_first_jump: bool = False,
     dark_current: NDArray[np.float32] | None = None,
     zeroframe: NDArray[np.float32] | None = None,
     y0: int = 0,
@@ -765,6 +777,9 @@ def fit_ols(
     suppress_one_group
         Whether a ramp with one good group counts as one with none; ramps of
         one group never do.
+    forget_first_jump
+        Whether a jump in the first group does not count, as where groups
+        before it were taken off the ramp.
     dark_current
         (ny, nx), added to the median rate for the Poisson variance, as the
         official package has it: without regard to its unit.
@@ -800,6 +815,7 @@ def fit_ols(
         table,
         times,
         suppress_one_group and ngroups > 1,
+        forget_first_jump,
         y0,
         first,
         rows if last is None else last,

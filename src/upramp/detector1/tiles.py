@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     FlagSource = Callable[[NDArray[np.uint8], int, int], None]
     RampSource = Callable[[NDArray[np.float32], int, int], None]
 
-__all__ = ["Frame", "Tile", "TileStep", "array_source", "run_tiles", "tile_rows"]
+__all__ = ["Frame", "Tile", "TileStep", "array_source", "in_rows", "run_tiles", "tile_rows"]
 
 _TILE_BYTES: Final = 3 << 20
 """What the ramps of a tile may take: a part of a core's share of the cache."""
@@ -88,7 +88,7 @@ class TileStep(Protocol):
         """Correct rows ``tile.first`` to ``tile.last`` in place."""
 
 
-def array_source(array: NDArray[Any]) -> RampSource:
+def array_source(array: NDArray[Any]) -> Callable[[NDArray[Any], int, int], None]:
     """Give tiles of an array that is in memory.
 
     Parameters
@@ -218,3 +218,25 @@ def _through(
         tile.last = min(end + reach, frame.ny) - low
         step(tile)
         yield
+
+
+def in_rows(ny: int, threads: int, work: Callable[[int, int], None]) -> None:
+    """Do something to all rows of a frame, a part in each thread.
+
+    Parameters
+    ----------
+    ny
+        How many rows.
+    threads
+        How many parts at once.
+    work
+        Called with the first row of a part and the one after its last.
+    """
+    if threads == 1 or ny < 2 * threads:
+        work(0, ny)
+        return
+    step = -(-ny // (4 * threads))
+    with ThreadPoolExecutor(threads, thread_name_prefix="upramp") as pool:
+        parts = [pool.submit(work, y, min(y + step, ny)) for y in range(0, ny, step)]
+        for part in parts:
+            part.result()

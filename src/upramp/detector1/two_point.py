@@ -63,6 +63,8 @@ class TwoPoint:
     single_pass
         Flag everything above the threshold at once, as enough differences
         are there; else one jump at a time.
+    search
+        Whether to look for jumps at all; else what is flagged already counts.
     """
 
     rejection_threshold: float = 4.0
@@ -76,6 +78,7 @@ class TwoPoint:
     after_jump_e2: float = 0.0
     after_jump_n2: int = 0
     single_pass: bool = False
+    search: bool = True
 
 
 @kernel(const(u1, 4), array(b1, 2), i8, i8)
@@ -201,7 +204,7 @@ def _flag_one_by_one(
 
 @kernel(
     const(f4, 4), array(u1, 4), const(f4, 2), const(f4, 2), f8, i8, i8, i8,
-    f8, f8, f8, b1, b1, f8, f8, array(f8, 2), array(u4, 1),
+    f8, f8, f8, b1, b1, b1, f8, f8, array(f8, 2), array(u4, 1),
 )  # fmt: skip
 def _find(
     ramp: Any,
@@ -216,6 +219,7 @@ def _find(
     limit3: float,
     limit2: float,
     single_pass: bool,
+    search: bool,
     neighbours: bool,
     strong_low: float,
     strong_high: float,
@@ -286,7 +290,9 @@ def _find(
             middle = medians[y, x0 : x0 + nb]
             for x in range(nb):
                 middle[x] = (np.float64(lower[x]) + np.float64(upper[x])) / 2.0
-            if single_pass:
+            if not search:
+                pass
+            elif single_pass:
                 smallest = signed[0]
                 largest = signed[count - 1]
                 for x in range(nb):
@@ -335,7 +341,9 @@ def _find(
                 middle[x] = median
                 if math.isnan(median):
                     continue
-                if single_pass:
+                if not search:
+                    hit[:] = False
+                elif single_pass:
                     for k in range(count):
                         hit[k] = (abs(values[k] - median) / sigma > limit4) & math.isfinite(
                             values[k]
@@ -505,7 +513,7 @@ def find_jumps(
     found = _find(
         ramp, groupdq, gain, noise2, float(nframes), y0, low, high,
         how.rejection_threshold, how.four_group_rejection_threshold,
-        how.three_group_rejection_threshold, how.single_pass, how.flag_4_neighbors,
+        how.three_group_rejection_threshold, how.single_pass, how.search, how.flag_4_neighbors,
         how.min_jump_to_flag_neighbors, how.max_jump_to_flag_neighbors, medians, strong,
     )  # fmt: skip
     primary = int(_count(groupdq, first, last))

@@ -6,6 +6,7 @@ import textwrap
 import warnings
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 from astropy.io import fits
 
 from upramp.errors import InputError
@@ -17,7 +18,7 @@ from .requirements import DECISIVE
 if TYPE_CHECKING:
     from .exposure import Exposure
 
-__all__ = ["to_datamodel"]
+__all__ = ["to_datamodel", "to_metadata_model"]
 
 _WITHOUT_MODEL: Final = {
     "uncal": "Level1bModel",
@@ -27,6 +28,9 @@ _WITHOUT_MODEL: Final = {
     "rate": "ImageModel",
     "rateints": "CubeModel",
 }
+
+_ZEROS: Final = {"PIXELDQ": np.uint32, "DQ": np.uint32, "GROUPDQ": np.uint8}
+"""Types of images that hold flags; the others hold float32."""
 
 
 def to_datamodel(exposure: Exposure) -> Any:
@@ -53,6 +57,38 @@ def to_datamodel(exposure: Exposure) -> Any:
         If it is no JWST product, its metadata cannot be read, or the model
         differs from the header in a keyword that decides how it is calibrated.
     """
+    return _opened(exposure, _kind_of(exposure), arrays=True)
+
+
+def to_metadata_model(exposure: Exposure, name: str) -> Any:
+    """Read all of an exposure but its images into a data model.
+
+    Parameters
+    ----------
+    exposure
+        The product.
+    name
+        The class of ``stdatamodels.jwst.datamodels`` that it is to be:
+        ``RampModel`` for a raw exposure that becomes a ramp.
+
+    Returns
+    -------
+    stdatamodels.jwst.datamodels.JwstDataModel
+        The model: metadata, tables, history. In place of each image it holds
+        a single zero.
+
+    Raises
+    ------
+    InputError
+        As for `to_datamodel`.
+    """
+    from stdatamodels.jwst import datamodels
+
+    _kind_of(exposure)
+    return _opened(exposure, getattr(datamodels, name), arrays=False)
+
+
+def _kind_of(exposure: Exposure) -> Any:
     from stdatamodels.jwst import datamodels
 
     name = _model_name(exposure)
@@ -61,6 +97,10 @@ def to_datamodel(exposure: Exposure) -> Any:
         raise InputError(
             exposure.path, f"it is of the unknown data model {name}", "check where it comes from"
         )
+    return kind
+
+
+def _opened(exposure: Exposure, kind: Any, *, arrays: bool) -> Any:
     content = embedded_asdf(exposure.source, exposure.hdus)
     if content is not None:
         require_sound_tree(exposure.source, content)
@@ -72,6 +112,8 @@ def to_datamodel(exposure: Exposure) -> Any:
         ):
             for keyword, inferred in exposure.inferred.items():
                 hdulist[0].header[keyword] = inferred.value
+            if not arrays:
+                _drop_images(hdulist)
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
                 model = kind(hdulist)
@@ -94,6 +136,15 @@ def to_datamodel(exposure: Exposure) -> Any:
         warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
     model.meta.filename = exposure.path.name
     return model
+
+
+def _drop_images(hdulist: fits.HDUList) -> None:
+    """Put a single zero in place of every image, before any is read."""
+    for hdu in hdulist[1:]:
+        if hdu.is_image and (axes := hdu.header["NAXIS"]):
+            # Where astropy keeps what it has read. Set in the usual way it would change the
+            # header, and by the header's checksum the model knows whether its tree is current.
+            hdu.__dict__["data"] = np.zeros((1,) * axes, _ZEROS.get(hdu.name, np.float32))
 
 
 def _model_name(exposure: Exposure) -> str:

@@ -6,6 +6,7 @@ from .bestrefs import ResolvedReference, ResolvedReferences, best_references
 from .cache import CacheStatistics, ReferenceCache
 from .coverage import Subarray, Window
 from .crds_environment import CrdsEnvironment, crds_environment
+from .flags import standard_flags
 from .hashing import sha256_of
 from .records import Reference, check_reference, load_reference
 
@@ -23,4 +24,5 @@ __all__ = [
     "crds_environment",
     "load_reference",
     "sha256_of",
+    "standard_flags",
 ]

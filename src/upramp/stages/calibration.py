@@ -17,10 +17,12 @@ from upramp.progress import Silent
 from .overrides import require_folder_for_files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from upramp.exposure import Exposure
     from upramp.progress import Progress
+
+    from .outcome import Outcome
 
 __all__ = ["ENGINES", "Result", "calibrate", "product_root", "require_served"]
 
@@ -89,7 +91,8 @@ def calibrate(
     stage
         1: from ramps to slopes.
     engine
-        ``stsci``: the official pipeline, unchanged, in this process.
+        ``upramp``: fused kernels of our own, with the official pipeline's
+        numbers; ``stsci``: the official pipeline, unchanged, in this process.
     overrides
         Values by ``step.parameter``, in the official pipeline's own names,
         on top of its defaults and of CRDS's parameter references.
@@ -98,9 +101,11 @@ def calibrate(
     save_ramp
         Make the corrected ramp a product too.
     mask
-        A mask of groups to leave out.
+        A FITS image of group flags, set between jump and ramp_fit; see
+        `upramp.stages.masks`. For the engine ``upramp``.
     threads
-        How many threads the engine ``upramp`` may use.
+        How many threads the engine ``upramp`` uses; None for ``UPRAMP_THREADS``,
+        or one for each processor that this process may use.
     progress
         What is told how far the work is.
     log_file
@@ -137,7 +142,7 @@ def calibrate(
         else nullcontext(exposure) as opened
     ):
         opened.require_calibratable(stage)
-        return _official(
+        job = _Job(
             opened,
             overrides,
             output_dir=None if output_dir is None else _made(Path(output_dir)),
@@ -145,6 +150,9 @@ def calibrate(
             progress=progress or Silent(),
             log_file=None if log_file is None else Path(log_file),
         )
+        if engine == "stsci":
+            return job.run(job.official)
+        return job.run(lambda log, folder: job.fused(log, folder, threads, mask))
 
 
 def product_root(path: str | os.PathLike[str]) -> str:
@@ -202,12 +210,13 @@ def require_served(
             "use strun calwebb_image2 or calwebb_spec2 on the rate product until then",
         )
     if engine == "upramp":
+        if threads is not None and threads < 1:
+            raise UsageError("threads", f"it cannot be {threads}", "give 1 or more")
+    elif mask is not None:
         raise UsageError(
-            "engine upramp", "this engine is still to come", "engine stsci is here: choose that"
+            "mask", "the official pipeline takes no mask of groups", "use engine upramp"
         )
-    if mask is not None:
-        raise UsageError("mask", "masks are still to come, with the engine upramp", "leave it out")
-    if threads is not None:
+    elif threads is not None:
         raise UsageError(
             "threads",
             "the official engine's results depend on its number of processes, so it is left alone",
@@ -227,46 +236,122 @@ def _made(folder: Path) -> Path:
     return folder
 
 
-def _official(
-    exposure: Exposure,
-    overrides: Mapping[str, Any],
-    *,
-    output_dir: Path | None,
-    save_ramp: bool,
-    progress: Progress,
-    log_file: Path | None,
-) -> Result:
-    from upramp.exposure import to_datamodel
+@dataclass
+class _Job:
+    """One exposure to calibrate, whichever engine does it."""
 
-    from .official import OfficialRun, pipeline_for
+    exposure: Exposure
+    overrides: Mapping[str, Any]
+    output_dir: Path | None
+    save_ramp: bool
+    progress: Progress
+    log_file: Path | None
 
-    path = Path(exposure.path)
-    root = product_root(path)
-    if output_dir is not None and save_ramp:
-        _require_not_input(output_dir / f"{root}_ramp.fits", path)
-    with _log_path(output_dir, root, log_file) as log, _staging(output_dir) as folder:
+    @property
+    def path(self) -> Path:
+        return Path(self.exposure.path)
+
+    @property
+    def root(self) -> str:
+        return product_root(self.path)
+
+    def run(self, work: Callable[[Path, Path], Outcome]) -> Result:
+        """Do the work into a staging folder, and publish what it made."""
+        output_dir = self.output_dir
+        if output_dir is not None and self.save_ramp:
+            _require_not_input(output_dir / f"{self.root}_ramp.fits", self.path)
+        with (
+            _log_path(output_dir, self.root, self.log_file) as log,
+            _staging(output_dir) as folder,
+        ):
+            outcome = work(log, folder)
+            products: list[Path] = []
+            if output_dir is not None:
+                made = sorted(file for file in folder.iterdir() if file.is_file())
+                for file in made:
+                    _require_not_input(output_dir / file.name, self.path)
+                products = publish(made, output_dir)
+        kept = log if output_dir is not None or self.log_file is not None else None
+        return Result(outcome.models, outcome.provenance, tuple(products), kept)
+
+    def official(
+        self, log: Path, folder: Path, engine: str = "stsci", reason: str | None = None
+    ) -> Outcome:
+        """Run the official pipeline; ``reason`` says why it stands in for another engine."""
+        from upramp.exposure import to_datamodel
+
+        from .official import OfficialRun, pipeline_for
+
+        pipeline = pipeline_for(str(self.exposure.exp_type))
         run = OfficialRun(
-            exposure=exposure,
-            overrides=overrides,
+            exposure=self.exposure,
+            overrides=self.overrides,
             folder=folder,
-            save=output_dir is not None,
-            save_ramp=save_ramp,
-            progress=progress,
+            save=self.output_dir is not None,
+            save_ramp=self.save_ramp,
+            progress=self.progress,
             log_file=log,
-            pipeline=pipeline_for(str(exposure.exp_type)),
+            pipeline=pipeline,
+            engine=engine,
+            delegated={} if reason is None else {pipeline.__name__: reason},
         )
-        model = to_datamodel(exposure)
+        model = to_datamodel(self.exposure)
         # Products are named after the file, whatever its header says.
-        model.meta.filename = f"{_stem(path)}.fits"
-        outcome = run.run(model)
-        products: list[Path] = []
-        if output_dir is not None:
-            made = sorted(file for file in folder.iterdir() if file.is_file())
-            for file in made:
-                _require_not_input(output_dir / file.name, path)
-            products = publish(made, output_dir)
-    kept = log if output_dir is not None or log_file is not None else None
-    return Result(outcome.models, outcome.provenance, tuple(products), kept)
+        model.meta.filename = f"{_stem(self.path)}.fits"
+        return run.run(model)
+
+    def fused(
+        self,
+        log: Path,
+        folder: Path,
+        threads: int | None,
+        mask: str | os.PathLike[str] | None,
+    ) -> Outcome:
+        """Run the fused engine, or, for what it does not do, the official pipeline as a whole."""
+        from upramp.exposure.datamodel import to_metadata_model
+
+        from .fused import FusedRun, unfit
+        from .masks import load_mask
+        from .official_specs import specification
+        from .parameters import resolve_parameters
+
+        flags = None if mask is None else load_mask(mask, self.exposure.shape)
+        reason = unfit(self.exposure)
+        if reason is None:
+            model = to_metadata_model(self.exposure, "RampModel")
+            model.meta.filename = f"{_stem(self.path)}.fits"
+            parameters = resolve_parameters(
+                specification("Detector1Pipeline"), model, self.overrides
+            )
+            reason = unfit(self.exposure, parameters)
+        if reason is not None:
+            if flags is not None:
+                raise UsageError("mask", f"it cannot be applied, since {reason}", "leave it out")
+            return self.official(log, folder, "upramp", reason)
+        return FusedRun(
+            exposure=self.exposure,
+            overrides=self.overrides,
+            folder=folder,
+            save=self.output_dir is not None,
+            save_ramp=self.save_ramp,
+            progress=self.progress,
+            log_file=log,
+            root=self.root,
+            model=model,
+            parameters=parameters,
+            threads=threads or _threads(),
+            mask=flags,
+        ).run()
+
+
+def _threads() -> int:
+    """Choose the number of threads: ``UPRAMP_THREADS``, or one for each processor we may use."""
+    chosen = os.environ.get("UPRAMP_THREADS", "").strip()
+    if not chosen:
+        return len(os.sched_getaffinity(0))
+    if not chosen.isdecimal() or int(chosen) < 1:
+        raise UsageError("UPRAMP_THREADS", f"it cannot be {chosen!r}", "give 1 or more")
+    return int(chosen)
 
 
 def _require_not_input(product: Path, source: Path) -> None:

@@ -7,9 +7,7 @@ their provenance, and whatever fails becomes one sentence.
 
 from __future__ import annotations
 
-import errno
 import os
-import re
 import threading
 import warnings
 from dataclasses import dataclass, field
@@ -18,8 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from upramp.dq import PIXEL
-from upramp.errors import CalibrationError, OutputError, UprampError
+from upramp.errors import CalibrationError, UprampError
 
 from . import provenance
 from .official_log import official_log
@@ -32,25 +29,21 @@ from .official_references import (
     window_of,
 )
 from .official_specs import pipeline_name, specification
+from .outcome import Outcome, translated
 from .overrides import to_pipeline_keywords
+from .product_values import has_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from upramp.progress import Progress
 
-__all__ = ["OfficialRun", "Outcome", "as_ramp", "pipeline_for"]
+__all__ = ["OfficialRun", "as_ramp", "official_lock", "pipeline_for"]
 
 _WEIGHTS: Final = {"jump": 8.0, "ramp_fit": 4.0, "clean_flicker_noise": 8.0}
 """How long a step takes against the others, about, so that the bar moves evenly."""
 
-_NO_ROOM: Final[dict[int | None, str]] = {
-    errno.ENOSPC: "there is no room left on the disk",
-    errno.EDQUOT: "the disk quota is used up",
-    errno.EFBIG: "a product would be larger than files may be here",
-}
-
-_only_one = threading.Lock()
+official_lock = threading.Lock()
 """The official packages configure logging and CRDS for the whole process."""
 
 
@@ -101,22 +94,6 @@ def as_ramp(model: Any, pipeline: Any) -> Any:
 
 
 @dataclass
-class Outcome:
-    """What a run of an official pipeline gave.
-
-    Parameters
-    ----------
-    models
-        Data models by the suffix of their product.
-    provenance
-        The provenance, as the main product carries it.
-    """
-
-    models: dict[str, Any] = field(default_factory=dict)
-    provenance: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass
 class OfficialRun:
     """One exposure through one official pipeline.
 
@@ -138,6 +115,10 @@ class OfficialRun:
         Where the whole log goes.
     pipeline
         The official pipeline class.
+    engine
+        What the user asked for.
+    delegated
+        Why, if that was another engine.
     """
 
     exposure: Any
@@ -148,6 +129,8 @@ class OfficialRun:
     progress: Progress
     log_file: Path
     pipeline: Any
+    engine: str = "stsci"
+    delegated: Mapping[str, str] = field(default_factory=dict)
     _step: str = "configuration"
     _instance: Any = None
     _record: dict[str, Any] = field(default_factory=dict)
@@ -174,7 +157,7 @@ class OfficialRun:
             If there is no room for the products.
         """
         keywords = to_pipeline_keywords(specification(self.pipeline.__name__), self.overrides)
-        with _only_one, official_log(self.pipeline, self.log_file) as log:
+        with official_lock, official_log(self.pipeline, self.log_file) as log:
             try:
                 model = as_ramp(model, self.pipeline)
                 self._configure(model, keywords)
@@ -214,7 +197,7 @@ class OfficialRun:
         require_whole(references, window)
         require_overrides_whole(given, window)
         self._record = provenance.build(
-            engine="stsci",
+            engine=self.engine,
             pipeline=self.pipeline.__name__,
             stage=1,
             context=references.context,
@@ -224,6 +207,8 @@ class OfficialRun:
             overrides=self.overrides,
             source=provenance.input_record(self.exposure),
         )
+        if self.delegated:
+            self._record |= {"fused": [], "delegated": dict(self.delegated)}
 
     def _run(self, model: Any) -> None:
         instance = self._instance
@@ -239,24 +224,12 @@ class OfficialRun:
         result = instance.run(model)
         if result is None:
             raise self._empty()
-        self._require_a_value(result)
+        if not has_value(result):
+            raise self._empty()
         self._outcome.models[instance.suffix] = result
         if not self.save:
             self._name(result, instance.suffix)
         self._outcome.provenance = provenance.attach(result, self._record, self._switched_off)
-
-    def _require_a_value(self, product: Any) -> None:
-        """Refuse a product that the pipeline made of nothing, and says nothing about."""
-        # Reference pixels see no light: they never saturate, so they may be all that is left.
-        quality = product.pixeldq if product.hasattr("pixeldq") else product.dq
-        sees_light = (np.asarray(quality) & PIXEL["REFERENCE_PIXEL"]) == 0
-        planes = np.asarray(product.data).reshape(-1, *product.data.shape[-2:])
-        # One plane for all integrations, or one for each.
-        sees_light = sees_light.reshape(-1, *sees_light.shape[-2:])
-        sees_light = np.broadcast_to(sees_light, planes.shape)
-        if any((np.isfinite(p) & m).any() for p, m in zip(planes, sees_light, strict=True)):
-            return
-        raise self._empty()
 
     def _empty(self) -> CalibrationError:
         return CalibrationError(
@@ -305,36 +278,11 @@ class OfficialRun:
         return recorded
 
     def _translated(self, error: BaseException) -> UprampError:
-        path, log = self.exposure.path, self.log_file
-        see = f"the whole log is in {log}"
-        for cause in _chain(error):
-            if isinstance(cause, MemoryError):
-                return CalibrationError(
-                    path,
-                    f"there is not enough memory ({self._step})",
-                    f"close other programs, or use a larger machine; {see}",
-                )
-            if isinstance(cause, OSError) and (problem := _no_room(cause)):
-                return OutputError(
-                    self.folder.parent, problem, "free some space or write elsewhere"
-                )
-        text = next((line for line in str(error).splitlines() if line.strip()), "")
-        reason = f"{type(error).__name__}: {text.strip()}" if text else type(error).__name__
-        return CalibrationError(
-            path, f"the official pipeline failed ({self._step}): {reason}", see
+        return translated(
+            error,
+            self.exposure.path,
+            self.folder.parent,
+            self._step,
+            self.log_file,
+            "the official pipeline",
         )
-
-
-def _no_room(error: OSError) -> str | None:
-    # numpy tells of a write that was cut short by text alone.
-    if re.search(r"\d+ requested and \d+ written|Not enough space", str(error)):
-        return "there is no room for the products"
-    return _NO_ROOM.get(error.errno)
-
-
-def _chain(error: BaseException | None) -> list[BaseException]:
-    found: list[BaseException] = []
-    while error is not None and error not in found:
-        found.append(error)
-        error = error.__cause__ or error.__context__
-    return found

@@ -1,0 +1,442 @@
+"""Stage 1 by the engine `upramp`: own fused kernels, and the official steps for what is not fused.
+
+Configuration, references and metadata are the official pipeline's; none of it
+is imported unless one of its steps has to do what no kernel here does.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from upramp.errors import CalibrationError, UprampError, UsageError
+
+from . import provenance
+from .outcome import Outcome, translated
+from .product_values import has_value
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from upramp.detector1.pipeline import Mask
+    from upramp.detector1.state import State
+    from upramp.progress import Progress
+
+    from .parameters import Parameters
+
+__all__ = ["FusedRun", "unfit"]
+
+_MOVES_FILES: Final = ("save_results", "output_file", "pre_hooks", "post_hooks")
+_STATUS: Final = {"dark_current": "dark_sub"}
+_ASKS: Final = {
+    "dq_init": ("mask",),
+    "saturation": ("saturation", "superbias"),
+    "ipc": ("ipc",),
+    "superbias": ("superbias",),
+    "linearity": ("linearity",),
+    "dark_current": ("dark",),
+    "reset": ("reset",),
+    "rscd": ("rscd",),
+    "jump": ("gain", "readnoise"),
+    "ramp_fit": ("readnoise", "gain"),
+}
+"""References that a step asks for when it runs, and that products therefore name."""
+
+
+def unfit(exposure: Any, parameters: Parameters | None = None) -> str | None:
+    """Say why an exposure must go through the official pipeline as a whole.
+
+    Parameters
+    ----------
+    exposure
+        The exposure.
+    parameters
+        What it is calibrated with, once that is known.
+
+    Returns
+    -------
+    str or None
+        The reason; None if its steps may be fused.
+    """
+    from .official_specs import pipeline_name
+
+    name = pipeline_name(str(exposure.exp_type))
+    if name != "Detector1Pipeline":
+        return f"{name} is not among what is fused"
+    if exposure.header.get("MSTR_RD1") or exposure.header.get("SSTR_NST"):
+        return "frames read in stripes are not among what is fused"
+    if "IRS2" in (exposure.readpatt or ""):
+        return "the read-out IRS2 is not among what is fused"
+    return None if parameters is None else _unfit_parameter(parameters)
+
+
+def _unfit_parameter(parameters: Parameters) -> str | None:
+    steps = parameters.steps
+    for step, values in steps.items():
+        for parameter in _MOVES_FILES:
+            if values.get(parameter) and not values["skip"]:
+                return f"{step}.{parameter} is served by the official step"
+    if steps["dark_current"]["dark_output"]:
+        return "dark_current.dark_output is served by the official step"
+    if not steps["persistence"]["skip"]:
+        return "persistence is not among what is fused"
+    fit = steps["ramp_fit"]
+    if fit["save_opt"] and not fit["skip"] and fit["algorithm"].upper() == "OLS_C":
+        return "ramp_fit.save_opt with OLS_C is not among what is fused"
+    return None
+
+
+@dataclass
+class FusedRun:
+    """One exposure through the fused engine.
+
+    Parameters
+    ----------
+    exposure
+        The `upramp.Exposure`, fit for the stage.
+    overrides
+        Values by ``step.parameter``.
+    folder
+        Where products are written: a staging folder.
+    save
+        Whether to write products at all.
+    save_ramp
+        Whether the corrected ramp is one of them.
+    progress
+        What is told of the work.
+    log_file
+        Where the log goes.
+    root
+        What the names of products begin with.
+    parameters
+        What the exposure is calibrated with.
+    threads
+        How many tiles are done at once.
+    mask
+        A user's flags, and what the provenance says of them.
+    """
+
+    exposure: Any
+    overrides: Mapping[str, Any]
+    folder: Path
+    save: bool
+    save_ramp: bool
+    progress: Progress
+    log_file: Path
+    root: str
+    model: Any
+    parameters: Parameters
+    threads: int
+    mask: tuple[Mask, dict[str, Any]] | None = None
+    _step: str = "configuration"
+    _log: list[str] = field(default_factory=list)
+    _delegated: dict[str, str] = field(default_factory=dict)
+    _outcome: Outcome = field(default_factory=Outcome)
+    _names: dict[str, dict[str, str]] = field(default_factory=dict)
+    _context: str = ""
+    _record: dict[str, Any] = field(default_factory=dict)
+
+    def run(self) -> Outcome:
+        """Calibrate.
+
+        Raises
+        ------
+        ReferenceFileError
+            If a reference is missing or damaged.
+        CalibrationError
+            If a step fails, or no product can be made.
+        OutputError
+            If there is no room for the products.
+        """
+        from upramp.atomic import write_text
+
+        try:
+            self._run()
+        except UprampError as error:
+            self._tell(f"failed: {error}")
+            raise
+        except (Exception, SystemExit) as error:
+            self._tell(f"{self._step} failed: {error!r}")
+            raise translated(
+                error, self.exposure.path, self.folder.parent, self._step, self.log_file
+            ) from error
+        finally:
+            self.progress.finish()
+            write_text(self.log_file, "\n".join([*self._log, ""]))
+        return self._outcome
+
+    # ---- the work ---------------------------------------------------------
+
+    def _run(self) -> None:
+        from upramp.detector1 import kernels
+        from upramp.detector1.pipeline import correct, finish
+
+        state = self._prepared()
+        compiled = kernels.prepare(self.progress)
+        if compiled:
+            self._tell(f"compiled {compiled} kernels, once for this installation")
+        whole = self.parameters.steps["jump"]
+        passes = 1.0 + bool(whole["expand_large_events"] or whole["find_showers"])
+        passes += 2.0 * state.readout.is_miri
+        self.progress.start(passes, "references")
+        current = correct(state, self._delegate, self._name_step)
+        kept: list[tuple[NDArray[np.float32], NDArray[np.uint8]]] = []
+        wants_ramp = self.save_ramp or bool(self.parameters.pipeline["save_calibrated_ramp"])
+        wants_ramp |= bool(self.parameters.steps["ramp_fit"]["skip"])
+        result = finish(
+            state,
+            current,
+            self._delegate,
+            self._name_step,
+            mask=self.mask[0] if self.mask else None,
+            keep_ramp=(lambda *arrays: kept.append(arrays)) if wants_ramp else None,
+        )
+        self._log += state.notes
+        if result.events is not None:
+            exposure = self.model.meta.exposure
+            exposure.primary_cosmic_rays, exposure.extended_emission_events = result.events
+        self._name_step("products")
+        self._write(state, current, result, kept[0] if kept else None)
+
+    def _prepared(self) -> State:
+        from upramp.detector1.state import State
+        from upramp.detector1.tiles import Frame
+
+        from .fused_input import (
+            flag_source,
+            pixel_flags,
+            ramp_source,
+            readout_of,
+            zero_frame_of,
+        )
+        from .fused_references import load_references
+
+        readout = readout_of(self.model)
+        chosen = self._chosen_references()
+        shape = self.exposure.shape
+        references = load_references(chosen, readout, shape, _read_flags)
+        if references.gain_factor is not None:
+            self.model.meta.exposure.gain_factor = references.gain_factor
+        steps = self.parameters.steps
+        # Only what is written, or stands in for ramps without a good group, is worth correcting.
+        zero = None
+        likely = str(steps["ramp_fit"]["algorithm"]).upper() == "LIKELY"
+        lone = not steps["ramp_fit"]["suppress_one_group"] or shape[1] == 1
+        wanted = self.save_ramp or self.parameters.pipeline["save_calibrated_ramp"]
+        if wanted or likely or lone or steps["ramp_fit"]["skip"]:
+            zero = zero_frame_of(self.exposure)
+        return State(
+            readout=readout,
+            references=references,
+            parameters=steps,
+            frame=Frame(*shape),
+            ramp=ramp_source(self.exposure),
+            flags=flag_source(self.exposure),
+            pixeldq=pixel_flags(self.exposure),
+            zeroframe=zero,
+            threads=self.threads,
+            done=self.progress.advance,
+        )
+
+    def _chosen_references(self) -> Any:
+        from upramp.references import Subarray
+        from upramp.references.bestrefs import resolve
+
+        from .fused_references import Chosen
+        from .official_references import (
+            named,
+            require_overrides_whole,
+            require_whole,
+            window_of,
+        )
+
+        parameters = self.parameters
+        found = resolve(
+            self.model.get_crds_parameters(), str(self.exposure.path), parameters.crds_reftypes
+        )
+        window = window_of(self.exposure)
+        require_whole(found, window)
+        given = parameters.overrides
+        require_overrides_whole(given, window)
+        self._context = found.context
+        files: dict[str, dict[str, Path]] = {}
+        resolved = found.files()
+        for step in parameters.steps:
+            for kind in parameters.wanted_by(step):
+                override = parameters.override(step, kind)
+                if override is None:
+                    path = resolved.get(kind)
+                    name = "N/A" if path is None else f"crds://{Path(path).name}"
+                elif not isinstance(override, str):
+                    raise UsageError(
+                        f"{step}.override_{kind}", "it is no file's name", "give a path, or N/A"
+                    )
+                else:
+                    path = None if override.strip() in {"", "N/A"} else Path(override)
+                    name = override
+                self._names.setdefault(step, {})[kind] = name
+                if path is not None:
+                    files.setdefault(step, {})[kind] = Path(path)
+        for kind in ("gain", "readnoise"):
+            one, other = (files.get(step, {}).get(kind) for step in ("jump", "ramp_fit"))
+            if one is not None and other is not None and one != other:
+                raise UsageError(
+                    f"override_{kind}",
+                    "jump and ramp_fit are given different files",
+                    "give both the same, or use engine stsci",
+                )
+        subarray = self.exposure.subarray
+        ny, nx = self.exposure.shape[-2:]
+        pars = parameters.references
+        self._record = provenance.build(
+            engine="upramp",
+            pipeline=parameters.specification.class_name,
+            stage=1,
+            context=found.context,
+            references={
+                **({} if pars is None else pars.to_dict()),
+                **found.to_dict(),
+                **named(given),
+            },
+            parameters={k: v for k, v in parameters.to_dict().items() if k != "output_dir"},
+            overrides=self.overrides,
+            source=provenance.input_record(self.exposure),
+        )
+        return Chosen(
+            files=files,
+            window=Subarray(subarray.xstart or 1, subarray.ystart or 1, nx, ny),
+            user_dq=parameters.steps["dq_init"].get("user_supplied_dq"),
+        )
+
+    def _delegate(self, name: str, state: State, reason: str) -> None:
+        """Let the official step do to the arrays what no kernel here does."""
+        from .fused_delegate import run_official_step
+
+        self._step = name
+        self._delegated[name] = reason
+        self._tell(f"{name}: by the official step: {reason}")
+        log = run_official_step(name, state, self.model, self.parameters, self.overrides)
+        self._log += log
+
+    def _name_step(self, name: str) -> None:
+        self._step = name
+        self.progress.advance(0, name)
+        self._tell(name)
+
+    def _tell(self, text: str) -> None:
+        stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())
+        self._log.append(f"{stamp} upramp {text}")
+
+    # ---- products ---------------------------------------------------------
+
+    def _write(
+        self,
+        state: State,
+        current: NDArray[np.float32] | None,
+        result: Any,
+        kept: tuple[NDArray[np.float32], NDArray[np.uint8]] | None,
+    ) -> None:
+        from . import fused_products
+
+        ramp = self.model
+        self._finalize(ramp, state)
+        if kept is not None:
+            product = fused_products.ramp_model(
+                ramp,
+                *kept,
+                state.pixeldq,
+                zeroframe=state.zeroframe,
+                dark_current=current,
+            )
+            self._store(product, "ramp", state)
+        if self.parameters.steps["ramp_fit"]["skip"]:
+            if not has_value(self._outcome.models["ramp"]):
+                raise self._empty()
+            self._outcome.provenance = self._attach(self._outcome.models["ramp"], state)
+            return
+        if result.rates is None or result.fit is None:
+            raise self._empty()
+        if result.fit.chisq is not None:
+            self._store(fused_products.chisq_model(ramp, result.fit.chisq), "likely_chisq", state)
+        rate, rateints = fused_products.rate_models(ramp, result.rates)
+        factor = self.model.meta.exposure.gain_factor
+        scales = not self.parameters.steps["gain_scale"]["skip"]
+        for model in (rate, rateints):
+            state.status["gain_scale"] = (
+                fused_products.scale_rates(model, factor) if scales else "SKIPPED"
+            )
+        if not has_value(rate):
+            raise self._empty()
+        self._store(rateints, "rateints", state)
+        self._outcome.provenance = self._store(rate, "rate", state)
+
+    def _references_used(self, state: State) -> dict[str, str]:
+        """Name what each step asked for, as far as it got."""
+        used: dict[str, str] = {}
+        for step, kinds in _ASKS.items():
+            ran = state.status.get(_STATUS.get(step, step))
+            names = self._names.get(step, {})
+            asked = ran is not None and any(names.get(kind) == "N/A" for kind in kinds)
+            if ran != "COMPLETE" and not asked:
+                continue
+            used |= {kind: names[kind] for kind in kinds if kind in names}
+        return used
+
+    def _finalize(self, model: Any, state: State) -> None:
+        from . import fused_products
+
+        fused_products.finalize(
+            model,
+            status=state.status,
+            references=self._references_used(state),
+            context=self._context,
+            log=self._log,
+        )
+
+    def _attach(self, model: Any, state: State) -> dict[str, Any]:
+        delegated = dict(self._delegated)
+        done = [name for name, what in state.status.items() if what == "COMPLETE"]
+        record = {
+            **self._record,
+            "fused": [name for name in done if name not in delegated],
+            "delegated": delegated,
+        }
+        if self.mask is not None:
+            record["mask"] = self.mask[1]
+        skipped = [name for name, values in self.parameters.steps.items() if values["skip"]]
+        return provenance.attach(model, record, skipped)
+
+    def _store(self, model: Any, suffix: str, state: State) -> dict[str, Any]:
+        self._finalize(model, state)
+        attached = self._attach(model, state)
+        name = f"{self.root}_{suffix}.fits"
+        model.meta.filename = name
+        self._outcome.models[suffix] = model
+        if self.save:
+            self._step = f"writing {name}"
+            model.save(str(self.folder / name))
+        return attached
+
+    def _empty(self) -> CalibrationError:
+        return CalibrationError(
+            self.exposure.path,
+            "no pixel that sees light has a value after calibration, as where every pixel is "
+            "saturated, or its counts are zero or not a number",
+            f"look at the exposure's groups; the log is in {self.log_file}",
+        )
+
+
+def _read_flags(path: str) -> NDArray[Any]:
+    from upramp.exposure import open_exposure
+
+    with open_exposure(path) as file:
+        name = next((n for n in ("DQ", "SCI", "PRIMARY", "0") if n in file.arrays), None)
+        if name is None:
+            raise UsageError(path, "it holds no image", "give a FITS image of flags")
+        return np.array(file[name])
