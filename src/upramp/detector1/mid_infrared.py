@@ -91,10 +91,19 @@ def rscd(state: State) -> None:
     for part in ranges:
         levels = saturated_levels(groupdq, part, 0, state.frame.ny)
 
-        def flag(first: int, last: int, part=part, levels=levels) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
-            flag_settling(groupdq, pixeldq, part, levels, 0, first, last)
+        counts: list[tuple[int, int]] = []
+
+        def flag(first: int, last: int, part=part, levels=levels, counts=counts) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001 - bound, since the loop goes on
+            counts.append(flag_settling(groupdq, pixeldq, part, levels, 0, first, last))
 
         in_rows(state.frame.ny, state.threads, flag)
+        which = "int1" if part.is_first else "int2p"
+        lowered, alone = (sum(each) for each in zip(*counts, strict=True))
+        state.recorded |= {
+            f"rscd.keep_groups_saturation_{which}": lowered,
+            f"rscd.keep_bright_firstgroup_{which}": alone,
+            f"rscd.ngroups_skip_{which}": part.skip,
+        }
     state.complete("rscd")
 
 

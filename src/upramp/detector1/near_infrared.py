@@ -17,6 +17,9 @@ from .charge_migration import REACH as CHARGE_REACH
 from .dark import average_dark_current, subtract_dark
 from .dq_init import flag_masked
 from .group_scale import choose_group_scale, scale_groups
+from .ipc import correct as undo_capacitance
+from .ipc import reach as capacitance_reach
+from .ipc import reference_borders
 from .linearity import linearize, linearize_zero_frame
 from .linearity_reads import linearize_reads, read_pattern, reads_matter
 from .refpix_nir import (
@@ -49,6 +52,7 @@ __all__ = [
     "dark_current",
     "dq_init",
     "group_scale",
+    "ipc",
     "linearity",
     "refpix",
     "refpix_refused",
@@ -112,6 +116,23 @@ def saturation(state: State) -> None:
         )
     state.flag_pixels(dq)
     state.complete("saturation")
+
+
+def ipc(state: State) -> None:
+    """Undo inter-pixel capacitance."""
+    weights, readout = state.references.ipc, state.readout
+    if weights is None:
+        state.skip("ipc", NO_REFERENCE)
+        return
+    ny, nx = state.frame.ny, state.frame.nx
+    borders = reference_borders(readout.instrument, readout.xstart, readout.ystart, nx, ny)
+    state.through(
+        lambda t: undo_capacitance(
+            t.ramp, weights, borders, height=ny, y0=t.y0, first=t.first, last=t.last
+        ),
+        capacitance_reach(weights),
+    )
+    state.complete("ipc")
 
 
 def superbias(state: State) -> None:

@@ -22,7 +22,6 @@ from .jump import (
     search_by_clipping,
     usable_now,
 )
-from .near_infrared import NO_REFERENCE
 from .ramp_fit import RampFit
 from .state import State, TileCall
 from .two_point import mark_usable
@@ -41,6 +40,7 @@ FUSED: Final = {
     "group_scale": near_infrared.group_scale,
     "dq_init": near_infrared.dq_init,
     "saturation": near_infrared.saturation,
+    "ipc": near_infrared.ipc,
     "superbias": near_infrared.superbias,
     "refpix": near_infrared.refpix,
     "linearity": near_infrared.linearity,
@@ -156,8 +156,6 @@ def correct(
             delegate(name, state, reason)
         elif name == "refpix" and state.readout.is_miri:
             mid_infrared.refpix(state)
-        elif name == "ipc":
-            state.skip("ipc", NO_REFERENCE)
         else:
             FUSED[name](state)
     return current
@@ -166,8 +164,6 @@ def correct(
 def _foreign(state: State, name: str) -> str | None:
     """Say why a step is not done here; None if it is."""
     if name == "emicorr":
-        return "this step is not among the fused ones"
-    if name == "ipc" and state.references.ipc is not None:
         return "this step is not among the fused ones"
     if name == "refpix" and not state.readout.is_miri:
         return near_infrared.refpix_refused(state)

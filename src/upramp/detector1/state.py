@@ -79,6 +79,8 @@ class State:
         COMPLETE, SKIPPED or FAILED of each step, as the official pipeline has it.
     chain
         Corrections that wait to be done.
+    recorded
+        Values for the products' headers, by their place under ``meta``.
     groupdq, data
         The whole exposure's, once they are in memory.
     """
@@ -95,6 +97,7 @@ class State:
     done: Callable[[float], None] | None = None
     status: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    recorded: dict[str, Any] = field(default_factory=dict)
     chain: list[TileStep] = field(default_factory=list)
     groupdq: NDArray[np.uint8] | None = None
     data: NDArray[np.float32] | None = None

@@ -201,6 +201,8 @@ class FusedRun:
         if result.events is not None:
             exposure = self.model.meta.exposure
             exposure.primary_cosmic_rays, exposure.extended_emission_events = result.events
+        for place, value in state.recorded.items():
+            self.model[f"meta.{place}"] = value
         self._name_step("products")
         self._write(state, current, result, kept[0] if kept else None)
 

@@ -16,6 +16,7 @@ import numpy as np
 from upramp.detector1.dark import Dark, dark_pixel_dq, prepare_dark
 from upramp.detector1.dq_init import combine_masks
 from upramp.detector1.inputs import References, with_noise
+from upramp.detector1.ipc import cut_kernel
 from upramp.detector1.linearity import prepare_coefficients
 from upramp.detector1.saturation import prepare_thresholds
 from upramp.detector1.superbias import prepare_bias
@@ -187,6 +188,12 @@ class _Loader:
         data = _cut(reference, "SCI", self.chosen.window, rows=self.ny)
         return _hold(data, reference.keywords.get("GAINFACT"))
 
+    def ipc(self, reference: Reference) -> _Held:
+        window = self.chosen.window
+        weights = np.ascontiguousarray(reference.arrays["SCI"], np.float32)
+        place = (window.xstart, window.ystart, self.nx, self.ny)
+        return _hold(cut_kernel(weights, self.readout.instrument, *place))
+
     def reset(self, reference: Reference) -> _Held:
         data = _cut(reference, "SCI", self.chosen.window, rows=self.ny)
         dq = _flags(reference, (self.ny, self.nx), self.chosen.window)
@@ -260,6 +267,7 @@ def load_references(
             raise UsageError(chosen.user_dq, error.problem, error.remedy) from error
     keep("threshold threshold_dq", load.held("saturation", "saturation", "", load.saturation))
     keep("raw_bias", load.held("saturation", "superbias", "", load.superbias)[:1])
+    keep("ipc", load.held("ipc", "ipc", "", load.ipc))
     keep("_ bias bias_dq", load.held("superbias", "superbias", "", load.superbias))
     inverse = (readout.nframes or 1) > 1 and not readout.read_times
     make = partial(load.linearity, inverse=inverse)
