@@ -107,7 +107,7 @@ def test_ring(radii):
         ((2, 7, 64, 64), {"extend_min_area": 30, "max_amplitude_per_group": 2}),
         ((2, 7, 50, 64), {"extend_min_area": 30, "max_extended_radius": 5}),
         ((1, 13, 64, 64), {"extend_inner_radius": 2, "extend_outer_radius": 3.3}),
-        ((1, 13, 64, 64), {"extend_ellipse_expand_ratio": 1.9, "max_amplitude_per_group": 60}),
+        ((1, 13, 64, 64), {"extend_ellipse_expand_ratio": 1.3, "max_amplitude_per_group": 60}),
         ((1, 650, 12, 14), {"extend_min_area": 10, "max_amplitude_per_group": 600}),
     ],
     ids=str,

@@ -8,13 +8,12 @@ Source: ``det_jump_sigma_clipping`` in ``stcal/jump/twopoint_difference.py``.
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from upramp.detector1.kernels import array, b1, const, f4, f8, i8, inner, kernel, u1
-from upramp.detector1.sigma_clipping import clipping_bounds
+from upramp.detector1.sigma_clipping import bounds_of_columns, clipping_bounds
 from upramp.dq import GROUP
 
 if TYPE_CHECKING:
@@ -27,7 +26,8 @@ _UNUSABLE: Final = np.uint8(GROUP["SATURATED"] | GROUP["DO_NOT_USE"])
 _COVERED: Final = np.uint8(GROUP["JUMP_DET"] | GROUP["DO_NOT_USE"])
 
 _ITERATIONS: Final = 5  # sigma_clip's default
-_WORKSPACE: Final = 1 << 16  # samples that are gathered at once
+_WORKSPACE: Final = 1 << 15  # samples that are looked at together, of eight pixels at least
+_NOTHING: Final = np.uint8(0)
 
 
 def flag_sigma_clipped(
@@ -70,11 +70,9 @@ def flag_sigma_clipped(
     samples = nints if only_use_ints else nints * (ngroups - 1)
     if samples == 0:
         return
-    workspace = np.empty((max(1, min(nx, 64, _WORKSPACE // samples)), samples))
+    workspace = np.empty((samples, min(nx, max(8, min(128, _WORKSPACE // samples)))))
     times = np.array(np.broadcast_to(interval, ngroups - 1), np.float64)
-    groups = 1 if only_use_ints else ngroups - 1
-    for start in range(0, ngroups - 1, groups):
-        _flag(electrons, groupdq, times, rejection, start, groups, workspace, first, last)
+    _flag(electrons, groupdq, times, rejection, workspace, first, last)
 
 
 def covered_groups(groupdq: NDArray[np.uint8], first: int, last: int) -> NDArray[np.bool_]:
@@ -117,49 +115,76 @@ def clear_covered_groups(
 
 
 @inner
-def _difference(ramp: Any, group: Any, y: Any, x: Any, time: Any) -> Any:
-    return np.float64(ramp[group + 1, y, x] - ramp[group, y, x]) / time
+def _gather(
+    electrons: Any, times: Any, y: Any, x0: Any, width: Any, start: Any, rows: Any
+) -> None:
+    """Take differences from `start` on of all integrations; infinite where not finite."""
+    nints = electrons.shape[0]
+    groups = rows.shape[0] // nints
+    for i in range(nints):
+        for g in range(groups):
+            row = rows[i * groups + g]
+            before = electrons[i, start + g, y, x0 : x0 + width]
+            after = electrons[i, start + g + 1, y, x0 : x0 + width]
+            time = times[start + g]
+            for x in range(width):
+                value = np.float64(after[x] - before[x]) / time
+                row[x] = value if abs(value) < np.inf else np.inf
 
 
-@kernel(const(f4, 4), array(u1, 4), const(f8, 1), f8, i8, i8, array(f8, 2), i8, i8)
+@inner
+def _flag_outside(
+    dq: Any, rows: Any, y: Any, x0: Any, width: Any, start: Any, low: Any, high: Any
+) -> None:
+    nints = dq.shape[0]
+    groups = rows.shape[0] // nints
+    for i in range(nints):
+        for g in range(groups):
+            row = rows[i * groups + g]
+            flags = dq[i, start + g + 1, y, x0 : x0 + width]
+            for x in range(width):
+                clipped = (row[x] < low[x]) | ((row[x] > high[x]) & (row[x] < np.inf))
+                usable = flags[x] & _UNUSABLE == 0
+                flags[x] |= _JUMP if clipped & usable else _NOTHING
+
+
+@kernel(const(f4, 4), array(u1, 4), const(f8, 1), f8, array(f8, 2), i8, i8)
 def _flag(
     electrons: Any,
     dq: Any,
     times: Any,
     rejection: Any,
-    start: Any,
-    groups: Any,
     workspace: Any,
     first: Any,
     last: Any,
 ) -> None:
-    """Clip the samples of each pixel: all integrations of differences start, start + 1 ..."""
-    nints, _, _, nx = electrons.shape
-    step = workspace.shape[0]
-    counts = np.zeros(step, np.int64)
+    """Clip samples: as many differences at once as the workspace has rows per integration."""
+    nints, ngroups, _, nx = electrons.shape
+    samples, step = workspace.shape
+    groups = samples // nints
     low = np.empty(step)
     high = np.empty(step)
+    sure = np.empty(step, np.bool_)
+    statistics = np.empty((5, step))
+    counts = np.empty(step, np.int64)
+    buffer = np.empty(samples)
     for y in range(first, last):
         for x0 in range(0, nx, step):
-            n = min(step, nx - x0)
-            counts[:] = 0
-            for i in range(nints):
-                for g in range(start, start + groups):
-                    for x in range(n):
-                        value = _difference(electrons[i], g, y, x0 + x, times[g])
-                        if math.isfinite(value):
-                            workspace[x, counts[x]] = value
-                            counts[x] += 1
-            for x in range(n):
-                low[x], high[x] = clipping_bounds(workspace[x], counts[x], rejection, _ITERATIONS)
-            for i in range(nints):
-                for g in range(start, start + groups):
-                    for x in range(n):
-                        value = _difference(electrons[i], g, y, x0 + x, times[g])
-                        clipped = value < low[x] or value > high[x]
-                        old = dq[i, g + 1, y, x0 + x]
-                        if clipped and math.isfinite(value) and old & _UNUSABLE == 0:
-                            dq[i, g + 1, y, x0 + x] = old | _JUMP
+            width = min(step, nx - x0)
+            for start in range(0, ngroups - 1, groups):
+                _gather(electrons, times, y, x0, width, start, workspace)
+                bounds_of_columns(
+                    workspace, width, rejection, _ITERATIONS, low, high, sure, statistics, counts
+                )
+                for x in range(width):
+                    if not sure[x]:
+                        count = 0
+                        for k in range(samples):
+                            if workspace[k, x] < np.inf:
+                                buffer[count] = workspace[k, x]
+                                count += 1
+                        low[x], high[x] = clipping_bounds(buffer, count, rejection, _ITERATIONS)
+                _flag_outside(dq, workspace, y, x0, width, start, low, high)
 
 
 @kernel(const(u1, 4), array(b1, 2), i8, i8)
