@@ -14,6 +14,7 @@ import numpy as np
 
 from upramp.detector1.kernels import array, const, f4, f8, i8, inner, kernel, u1, u4
 from upramp.detector1.sigma_clipping import clipping_bounds
+from upramp.detector1.sorting import sort_columns
 from upramp.dq import GROUP
 
 __all__ = ["accept", "columns", "contrast", "noise_between", "noise_within", "threshold"]
@@ -21,6 +22,7 @@ __all__ = ["accept", "columns", "contrast", "noise_between", "noise_within", "th
 _INVALID: Final = np.uint8(GROUP["JUMP_DET"] | GROUP["SATURATED"] | GROUP["DO_NOT_USE"])
 
 _NAN: Final = np.float32(np.nan)
+_INFINITY: Final = np.float32(np.inf)
 _TWO: Final = np.float32(2)
 _SMALL: Final = 600  # samples: below, NumPy's nanmedian is that of masked arrays
 _SIGMA: Final = 5.0
@@ -35,20 +37,19 @@ def columns(samples: int) -> int:
     samples
         Per pixel.
     """
-    return max(1, min(64, 65536 // max(samples, 1)))
+    return max(8, min(64, 65536 // max(samples, 1)))
 
 
 @inner
 def _is_bad(dq: Any) -> Any:
     # Exactly these: DNU, SATURATED, SATURATED | DNU, JUMP, JUMP | DNU. Others pass.
-    return 1 <= dq <= 5
+    return (dq >= 1) & (dq <= 5)
 
 
 @inner
 def _difference(ramp: Any, dq: Any, group: Any, y: Any, x: Any) -> Any:
-    if _is_bad(dq[group, y, x]) or _is_bad(dq[group - 1, y, x]):
-        return _NAN
-    return ramp[group, y, x] - ramp[group - 1, y, x]
+    difference = ramp[group, y, x] - ramp[group - 1, y, x]
+    return _NAN if _is_bad(dq[group, y, x]) | _is_bad(dq[group - 1, y, x]) else difference
 
 
 @inner
@@ -77,6 +78,16 @@ def _select(values: Any, n: Any, rank: Any) -> Any:
 
 
 @inner
+def _middle(low: Any, high: Any, n: Any, samples: Any) -> Any:
+    """Combine the middle values of n samples out of some, in NumPy's way."""
+    if n == 0:
+        return _NAN
+    if n % 2 and samples >= _SMALL:
+        return high
+    return (low + high) / _TWO
+
+
+@inner
 def _median(values: Any, samples: Any) -> Any:
     """Compute the median of all that is no NaN, as ``numpy.nanmedian`` does in float32."""
     n = 0
@@ -87,12 +98,28 @@ def _median(values: Any, samples: Any) -> Any:
     if n == 0:
         return _NAN
     high = _select(values, n, n // 2)
-    if n % 2:
-        return (high + high) / _TWO if samples < _SMALL else high
-    low = values[0]
-    for k in range(1, n // 2):
-        low = max(low, values[k])
-    return (low + high) / _TWO
+    low = high
+    if n % 2 == 0:
+        low = values[0]
+        for k in range(1, n // 2):
+            low = max(low, values[k])
+    return _middle(low, high, n, samples)
+
+
+@inner
+def _medians_of_columns(rows: Any, samples: Any, width: Any, medians: Any) -> None:
+    """Compute the median of all that is no NaN of each column, by sorting them."""
+    sizes = np.zeros(width, np.int64)
+    for k in range(samples):
+        row = rows[k]
+        for x in range(width):
+            number = row[x] == row[x]
+            sizes[x] += number
+            row[x] = row[x] if number else _INFINITY
+    sort_columns(rows, samples, width)
+    for x in range(width):
+        n = sizes[x]
+        medians[x] = _middle(rows[max(n - 1, 0) // 2, x], rows[n // 2, x], n, samples)
 
 
 @kernel(const(f4, 4), const(u1, 4), const(f4, 2), f4, array(f4, 2), array(f4, 2), array(f4, 2))
@@ -107,21 +134,21 @@ def noise_within(
 ) -> None:
     """Compute the median difference of each pixel and the noise expected for it."""
     nints, ngroups, ny, nx = electrons.shape
-    step = workspace.shape[0]
-    samples = nints * (ngroups - 1)
+    samples, step = workspace.shape
+    medians = np.empty(step, np.float32)
     for y in range(ny):
         for x0 in range(0, nx, step):
             n = min(step, nx - x0)
             for i in range(nints):
                 for g in range(1, ngroups):
-                    sample = i * (ngroups - 1) + g - 1
+                    row = workspace[i * (ngroups - 1) + g - 1]
                     for x in range(n):
-                        workspace[x, sample] = _difference(electrons[i], dq[i], g, y, x0 + x)
+                        row[x] = _difference(electrons[i], dq[i], g, y, x0 + x)
+            _medians_of_columns(workspace, samples, n, medians)
             for x in range(n):
-                median = _median(workspace[x], samples)
                 noise = readnoise[y, x0 + x]
-                level[y, x0 + x] = median
-                sigma[y, x0 + x] = np.sqrt(abs(median) + noise * noise / nframes)
+                level[y, x0 + x] = medians[x]
+                sigma[y, x0 + x] = np.sqrt(abs(medians[x]) + noise * noise / nframes)
 
 
 @inner
@@ -236,12 +263,15 @@ def _rate(ramp: Any, dq: Any, y: Any, x: Any) -> Any:
 def accept(ramp: Any, flagged: Any, dq: Any, limit: Any) -> None:
     """Take over new flags where they change the mean rate by no more than a limit."""
     ngroups, ny, nx = dq.shape
+    changed = np.empty(nx, np.uint8)
     for y in range(ny):
+        changed[:] = 0
+        for g in range(ngroups):
+            new, old = flagged[g, y], dq[g, y]
+            for x in range(nx):
+                changed[x] |= new[x] ^ old[x]
         for x in range(nx):
-            changed = False
-            for g in range(ngroups):
-                changed |= flagged[g, y, x] != dq[g, y, x]
-            if not changed:
+            if changed[x] == 0:
                 continue
             change = abs(_rate(ramp, dq, y, x) - _rate(ramp, flagged, y, x))
             if math.isfinite(change) and not change > limit:

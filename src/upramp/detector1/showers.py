@@ -170,11 +170,13 @@ class _Noise:
         self._level = np.empty((planes, ny, nx), np.float32)
         self._sigma = np.empty_like(self._level)
         samples = nints if between else nints * (ngroups - 1)
-        workspace = np.empty((kernels.columns(samples), samples), np.float32)
+        width = kernels.columns(samples)
         if between:
+            workspace = np.empty((width, samples), np.float32)
             buffer = np.empty(samples, np.float64)
             kernels.noise_between(electrons, groupdq, self._level, self._sigma, workspace, buffer)
         else:
+            workspace = np.empty((samples, width), np.float32)
             kernels.noise_within(
                 electrons,
                 groupdq,
