@@ -20,7 +20,28 @@ import numpy as np
 from upramp.dq import GROUP, PIXEL
 
 from .kernels import array, b1, const, f4, f8, i8, inner, kernel, u1, u4
-from .sorting import insertion_sort, sort_columns
+from .ols_blocks import (
+    BLOCK,
+    DARKENED,
+    ERROR,
+    GAIN,
+    MEDIAN,
+    ROOM,
+    SIMPLE,
+    SLOPE,
+    SUM_P,
+    SUM_R,
+    SUM_SLOPE,
+    TOO_LARGE,
+    VAR_P,
+    VAR_R,
+    add_median,
+    finish_rate,
+    fit_block,
+    start_block,
+    store,
+)
+from .sorting import insertion_sort
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -45,21 +66,10 @@ _PIXEL_NO_GAIN: Final = np.uint32(PIXEL["DO_NOT_USE"] | PIXEL["NO_GAIN_VALUE"])
 _PIXEL_INVALID: Final = np.uint32(PIXEL["DO_NOT_USE"] | PIXEL["SATURATED"])
 
 _POWERS: Final = np.array([0.0, 0.4, 1.0, 3.0, 6.0, 10.0], np.float32)
-_TOO_LARGE: Final = 1e6
-"""A variance from here on stands for none at all."""
-
-_BLOCK: Final = 128
-"""Pixels that are fitted side by side."""
-
 # Columns of the numbers that describe an exposure's times to the kernels.
 _GROUP_TIME: Final = 0
 _FRAME_TIME: Final = 1
 _ONE_GROUP_TIME: Final = 2
-
-# Columns of what is kept of a pixel while its integrations are added up.
-_SUM_P: Final = 0
-_SUM_R: Final = 1
-_SUM_SLOPE: Final = 2
 
 
 @dataclass
@@ -344,7 +354,7 @@ def _single_time(
 @inner
 def _variance(inverse: float) -> float:
     variance = 1.0 / inverse
-    return 0.0 if variance >= _TOO_LARGE else variance
+    return 0.0 if variance >= TOO_LARGE else variance
 
 
 @inner
@@ -394,73 +404,46 @@ def _fit(
     has_dark = dark.shape[0] > 0
     has_zero = zeroframe.shape[0] > 0
     offset = ngroups * (ngroups - 1) // 2
-    one = (nints, _BLOCK)
-    steps = np.empty((max(ngroups - 1, 1), _BLOCK), np.float64)
-    before = np.empty(_BLOCK, np.float64)
-    finite = np.empty(_BLOCK, np.float32)
-    flags = np.empty(_BLOCK, np.uint8)
-    simple = np.empty(one, np.bool_)
-    median = np.empty(_BLOCK, np.float64)
-    inverse = np.empty(_BLOCK, np.float64)
-    power = np.empty(_BLOCK, np.int64)
-    sum_w = np.empty(_BLOCK, np.float64)
-    sum_x = np.empty(_BLOCK, np.float64)
-    sum_xx = np.empty(_BLOCK, np.float64)
-    sum_y = np.empty(_BLOCK, np.float64)
-    sum_xy = np.empty(_BLOCK, np.float64)
-    sums = np.empty((3, _BLOCK), np.float64)
-    noises = np.empty(one, np.float64)
-    quality_now = np.empty(_BLOCK, np.uint32)
-    all_dnu = np.empty(_BLOCK, np.int64)
-    all_sat = np.empty(_BLOCK, np.int64)
-    any_sat = np.empty(_BLOCK, np.bool_)
-    lossy = np.empty(_BLOCK, np.bool_)
+    weights = np.ascontiguousarray(table[:, offset : offset + ngroups])
+    room = np.zeros(ROOM, np.float64)
+    steps = np.empty((max(ngroups - 1, 1), BLOCK), np.float64)
+    flags = np.empty(BLOCK, np.uint8)
+    simple = np.empty((nints, BLOCK), np.bool_)
+    every = np.empty(nints, np.bool_)
+    noises = np.empty((nints, BLOCK), np.float64)
+    quality_now = np.empty(BLOCK, np.uint32)
+    all_dnu = np.empty(BLOCK, np.int64)
+    all_sat = np.empty(BLOCK, np.int64)
+    any_sat = np.empty(BLOCK, np.bool_)
+    lossy = np.empty(BLOCK, np.bool_)
     data = np.empty(ngroups, np.float64)
     rates = np.empty(ngroups, np.float64)
     quality = np.empty(ngroups, np.uint8)
     original = np.empty(ngroups, np.uint8)
     starts = np.empty(ngroups, np.int64)
     lengths = np.empty(ngroups, np.int64)
-    count = np.float64(ngroups)
     for y in range(first, last):
         row = y0 + y
-        for x0 in range(0, nx, _BLOCK):
-            nb = min(_BLOCK, nx - x0)
+        for x0 in range(0, nx, BLOCK):
+            nb = min(BLOCK, nx - x0)
             gains = gain[row, x0 : x0 + nb]
             reads = noise[row, x0 : x0 + nb]
-            for x in range(nb):
-                median[x] = 0.0
+            start_block(room, gains, reads, nb)
             # ---- the median rate, which the Poisson variance is taken from
+            all_simple = True
             for i in range(nints):
                 for x in range(nb):
                     flags[x] = 0
-                    finite[x] = 0
                 for k in range(ngroups):
-                    values = ramp[i, k, y, x0 : x0 + nb]
                     bits = groupdq[i, k, y, x0 : x0 + nb]
                     for x in range(nb):
                         flags[x] |= bits[x]
-                        finite[x] += values[x] * np.float32(0)
-                        here = np.float64(values[x]) / time
-                        if k > 0:
-                            steps[k - 1, x] = here - before[x]
-                        before[x] = here
+                every[i] = add_median(room, ramp, flags, steps, (i, y, x0), time, nb)
                 for x in range(nb):
-                    simple[i, x] = (
-                        (ngroups > 2)
-                        & (flags[x] == 0)
-                        & (finite[x] == np.float32(0))
-                        & (gains[x] > np.float32(0))
-                    )
-                for k in range(ngroups - 1):
-                    for x in range(nb):
-                        steps[k, x] = steps[k, x] if simple[i, x] else 0.0
-                sort_columns(steps, ngroups - 1, nb)
-                half = (ngroups - 1) // 2
-                upper = steps[half]
-                lower = steps[half] if ngroups % 2 == 0 else steps[max(half - 1, 0)]
-                for x in range(nb):
-                    median[x] += (upper[x] + lower[x]) / 2.0 if simple[i, x] else 0.0
+                    simple[i, x] = room[SIMPLE + x] != 0.0
+                if every[i]:
+                    continue
+                all_simple = False
                 for x in range(nb):
                     if simple[i, x]:
                         continue
@@ -470,7 +453,7 @@ def _fit(
                         zero = np.float64(zeroframe[i, row, x0 + x]) if has_zero else 0.0
                         if not suppress and flag != 0 and zero != 0.0:
                             value = zero
-                        median[x] += value / times[_ONE_GROUP_TIME]
+                        room[MEDIAN + x] += value / times[_ONE_GROUP_TIME]
                         continue
                     _take_ramp(
                         ramp, groupdq, (i, y, x0 + x), data, quality, original, suppress, forget
@@ -482,108 +465,58 @@ def _fit(
                     else:
                         value = data[0] / single
                     if not math.isnan(value):
-                        median[x] += value
+                        room[MEDIAN + x] += value
+            if has_dark:
+                extra = dark[row, x0 : x0 + nb]
+                for x in range(nb):
+                    room[DARKENED + x] = np.float64(extra[x])
+            else:
+                for x in range(nb):
+                    room[DARKENED + x] = 0.0
+            parts = np.float64(np.float32(nints))
             for x in range(nb):
-                median[x] /= np.float64(np.float32(nints))
                 # What the Poisson variance is made of, before time and gain.
-                extra = np.float64(dark[row, x0 + x]) if has_dark else 0.0
-                median[x] = median[x] + extra if median[x] > 0.0 else extra
-                sums[0, x] = 0.0
-                sums[1, x] = 0.0
-                sums[2, x] = 0.0
+                median = room[MEDIAN + x] / parts
+                more = room[DARKENED + x]
+                room[DARKENED + x] = median + more if median > 0.0 else more
+            shared = pixeldq[row, x0 : x0 + nb]
+            exposure_dq = rate_dq[row, x0 : x0 + nb]
+            for x in range(nb):
+                bad = not (room[GAIN + x] > 0.0)
+                quality_now[x] = shared[x] | (_PIXEL_NO_GAIN if bad else np.uint32(0))
+            for x in range(nb):
+                exposure_dq[x] = quality_now[x]
+            for x in range(nb):
                 all_dnu[x] = 0
                 all_sat[x] = 0
                 any_sat[x] = False
                 lossy[x] = False
-                bad = (gains[x] <= np.float32(0)) | math.isnan(gains[x])
-                quality_now[x] = pixeldq[row, x0 + x] | (_PIXEL_NO_GAIN if bad else np.uint32(0))
-                rate_dq[row, x0 + x] = quality_now[x]
             # ---- slopes of the integrations
             for i in range(nints):
-                start = ramp[i, 0, y, x0 : x0 + nb]
-                end = ramp[i, ngroups - 1, y, x0 : x0 + nb]
                 for x in range(nb):
-                    g = np.float64(gains[x])
-                    r = np.float64(reads[x])
-                    rise = np.float64(end[x]) - np.float64(start[x])
-                    variance = r * r + rise * g
-                    ratio: Any = rise * g / math.sqrt(variance)
-                    ratio = 0.0 if ratio < 0.0 else ratio
-                    ratio = 0.0 if variance <= 0.0 else ratio
-                    power[x] = (
-                        (0 if ratio < 5.0 else 1)
-                        + (0 if ratio < 10.0 else 1)
-                        + (0 if ratio < 20.0 else 1)
-                        + (0 if ratio < 50.0 else 1)
-                        + (0 if ratio < 100.0 else 1)
-                    )
-                    inverse[x] = 1.0 / (r * r)
-                    sum_w[x] = 0.0
-                    sum_x[x] = 0.0
-                    sum_xx[x] = 0.0
-                    sum_y[x] = 0.0
-                    sum_xy[x] = 0.0
-                for k in range(ngroups):
-                    values = ramp[i, k, y, x0 : x0 + nb]
-                    at = np.float64(k)
-                    w0 = np.float64(table[0, offset + k])
-                    w1 = np.float64(table[1, offset + k])
-                    w2 = np.float64(table[2, offset + k])
-                    w3 = np.float64(table[3, offset + k])
-                    w4 = np.float64(table[4, offset + k])
-                    w5 = np.float64(table[5, offset + k])
-                    for x in range(nb):
-                        p = power[x]
-                        weight = w0
-                        weight = w1 if p == 1 else weight
-                        weight = w2 if p == 2 else weight
-                        weight = w3 if p == 3 else weight
-                        weight = w4 if p == 4 else weight
-                        weight = w5 if p == 5 else weight
-                        weight *= inverse[x]
-                        value = np.float64(values[x])
-                        xw = at * weight
-                        sum_w[x] += weight
-                        sum_x[x] += xw
-                        sum_xx[x] += at * xw
-                        sum_y[x] += value * weight
-                        sum_xy[x] += value * xw
+                    room[SIMPLE + x] = 1.0 if simple[i, x] else 0.0
+                fit_block(room, ramp, weights, quality_now, (i, y, x0), time, nb)
                 slopes = rateints[0, i, row, x0 : x0 + nb]
                 errors = rateints[1, i, row, x0 : x0 + nb]
                 poisson = rateints[2, i, row, x0 : x0 + nb]
                 readout = rateints[3, i, row, x0 : x0 + nb]
                 qualities = rateints_dq[i, row, x0 : x0 + nb]
+                store(room, SLOPE, slopes, nb)
+                store(room, ERROR, errors, nb)
+                store(room, VAR_P, poisson, nb)
+                store(room, VAR_R, readout, nb)
                 for x in range(nb):
-                    g = np.float64(gains[x])
-                    over = 1.0 / (sum_w[x] * sum_xx[x] - sum_x[x] * sum_x[x])
-                    slope = (sum_w[x] * sum_xy[x] - sum_x[x] * sum_y[x]) * over / time
-                    var_p = median[x] / (time * g * (count - 1.0))
-                    each = np.float64(reads[x]) / time
-                    var_r = 12.0 * each * each / ((count * count * count - count) * g * g)
-                    inverse_e = 1.0 / (var_p + var_r)
-                    inverse_r = 1.0 / var_r
-                    inverse_p = 1.0 / var_p if var_p > 0.0 else 0.0
-                    numerator = slope / var_r
-                    total_p = 1.0 / inverse_p if inverse_p > 0.0 else 0.0
-                    total_p = 0.0 if total_p >= _TOO_LARGE else total_p
-                    total_r = 1.0 / inverse_r
-                    total_r = 0.0 if total_r >= _TOO_LARGE else total_r
-                    total_e = 1.0 / inverse_e
-                    error = 0.0 if total_e > _TOO_LARGE else math.sqrt(total_e)
-                    flag = quality_now[x]
-                    bad = (flag & _PIXEL_INVALID) != 0
-                    noises[i, x] = 0.0 if bad else total_r
-                    slopes[x] = np.float32(math.nan if bad else numerator * total_r)
-                    errors[x] = np.float32(0.0 if bad else error)
-                    poisson[x] = np.float32(0.0 if bad else total_p)
-                    readout[x] = np.float32(0.0 if bad else total_r)
-                    qualities[x] = flag
-                    fine = simple[i, x]
-                    sums[0, x] += inverse_p if fine else 0.0
-                    sums[1, x] += inverse_r if fine else 0.0
-                    sums[2, x] += numerator if fine else 0.0
-                    all_dnu[x] += 1 if fine and (flag & _PIXEL_DNU) != 0 else 0
-                    all_sat[x] += 1 if fine and (flag & _PIXEL_SAT) != 0 else 0
+                    qualities[x] = quality_now[x]
+                for x in range(nb):
+                    noises[i, x] = room[VAR_R + x]
+                for x in range(nb):
+                    dnu = (quality_now[x] & _PIXEL_DNU) != 0
+                    all_dnu[x] += 1 if dnu & simple[i, x] else 0
+                for x in range(nb):
+                    sat = (quality_now[x] & _PIXEL_SAT) != 0
+                    all_sat[x] += 1 if sat & simple[i, x] else 0
+                if every[i]:
+                    continue
                 for x in range(nb):
                     if simple[i, x]:
                         continue
@@ -636,14 +569,16 @@ def _fit(
                             begin = starts[s]
                             if length == 1:
                                 part = data[begin] / single
-                                part_p = median[x] / (single * g)
+                                part_p = room[DARKENED + x] / (single * g)
                             elif length == 2:
                                 part = (data[begin + 1] - data[begin]) / time
-                                part_p = median[x] / (time * g)
+                                part_p = room[DARKENED + x] / (time * g)
                             else:
                                 part, _, _, _ = _line(data, begin, length, r, g, table)
                                 part = part / time
-                                part_p = median[x] / (time * g * (np.float64(length) - 1.0))
+                                part_p = room[DARKENED + x] / (
+                                    time * g * (np.float64(length) - 1.0)
+                                )
                             part_r = _noise_of(length, r, g, time, single)
                             inverse_r += 1.0 / part_r
                             if part_p > 0.0:
@@ -652,8 +587,8 @@ def _fit(
                             numerator += part / part_r
                         if inverse_p > 0.0:
                             var_p = 1.0 / inverse_p
-                            sums[0, x] += inverse_p
-                        var_p = 0.0 if var_p >= _TOO_LARGE else var_p
+                            room[SUM_P + x] += inverse_p
+                        var_p = 0.0 if var_p >= TOO_LARGE else var_p
                         var_r = _variance(inverse_r)
                         if (flag & _PIXEL_INVALID) != 0:
                             slope = math.nan
@@ -662,9 +597,9 @@ def _fit(
                         else:
                             slope = numerator * var_r
                             total_e = 1.0 / inverse_e
-                            error = 0.0 if total_e > _TOO_LARGE else math.sqrt(total_e)
-                        sums[1, x] += inverse_r
-                        sums[2, x] += numerator
+                            error = 0.0 if total_e > TOO_LARGE else math.sqrt(total_e)
+                        room[SUM_R + x] += inverse_r
+                        room[SUM_SLOPE + x] += numerator
                     if (flag & _PIXEL_DNU) != 0:
                         all_dnu[x] += 1
                         slope = math.nan
@@ -681,24 +616,20 @@ def _fit(
                     readout[x] = np.float32(var_r)
                     qualities[x] = flag
             # ---- the exposure
-            slopes = rate[0, row, x0 : x0 + nb]
-            errors = rate[1, row, x0 : x0 + nb]
-            poisson = rate[2, row, x0 : x0 + nb]
-            readout = rate[3, row, x0 : x0 + nb]
             for x in range(nb):
-                var_p = 1.0 / sums[0, x] if sums[0, x] > 0.0 else sums[0, x]
-                var_p = 0.0 if var_p >= _TOO_LARGE or var_p < 0.0 else var_p
-                var_r = 1.0 / sums[1, x] if sums[1, x] > 0.0 else sums[1, x]
-                var_r = 0.0 if var_r >= _TOO_LARGE else var_r
-                flag = rate_dq[row, x0 + x]
-                flag |= _PIXEL_DNU if all_dnu[x] == nints else np.uint32(0)
-                flag |= _PIXEL_SAT if all_sat[x] == nints else np.uint32(0)
-                bad = (flag & _PIXEL_INVALID) != 0
-                slopes[x] = np.float32(math.nan if bad else sums[2, x] * var_r)
-                errors[x] = np.float32(0.0 if bad else math.sqrt(var_p + var_r))
-                poisson[x] = np.float32(0.0 if bad else var_p)
-                readout[x] = np.float32(0.0 if bad else var_r)
-                rate_dq[row, x0 + x] = flag | (_PIXEL_SAT if any_sat[x] else np.uint32(0))
+                exposure_dq[x] |= _PIXEL_DNU if all_dnu[x] == nints else np.uint32(0)
+            for x in range(nb):
+                exposure_dq[x] |= _PIXEL_SAT if all_sat[x] == nints else np.uint32(0)
+            finish_rate(room, exposure_dq, nb)
+            readout = rate[3, row, x0 : x0 + nb]
+            store(room, SLOPE, rate[0, row, x0 : x0 + nb], nb)
+            store(room, ERROR, rate[1, row, x0 : x0 + nb], nb)
+            store(room, VAR_P, rate[2, row, x0 : x0 + nb], nb)
+            store(room, VAR_R, readout, nb)
+            if all_simple:
+                continue
+            for x in range(nb):
+                exposure_dq[x] |= _PIXEL_SAT if any_sat[x] else np.uint32(0)
             for x in range(nb):
                 if not lossy[x]:
                     continue
