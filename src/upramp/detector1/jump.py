@@ -14,9 +14,6 @@ import numpy as np
 
 from upramp.dq import GROUP, PIXEL
 
-from .jump_sigma_clip import clear_covered_groups, covered_groups, flag_sigma_clipped
-from .showers import ShowerParameters, flag_showers
-from .snowballs import SnowballParameters, flag_snowballs
 from .tiles import in_rows
 from .two_point import REACH, TwoPoint, find_jumps, lost_groups, mark_usable
 
@@ -223,6 +220,9 @@ def search_by_clipping(state: State) -> None:
     state
         The exposure; it is then in memory.
     """
+    # Kernels that are seldom needed are loaded where they are.
+    from .jump_sigma_clip import clear_covered_groups, covered_groups, flag_sigma_clipped
+
     data, groupdq = state.settle()
     parameters, gain = state.parameters["jump"], state.references.gain
     if gain is None:
@@ -263,10 +263,14 @@ def flag_large_events(state: State, counts: JumpCounts) -> None:
     data, groupdq = state.settle()
     time = state.readout.group_time
     if parameters["expand_large_events"]:
+        from .snowballs import SnowballParameters, flag_snowballs
+
         names = SnowballParameters.__dataclass_fields__
         how = SnowballParameters(**{name: parameters[name] for name in names})
         counts.extended = flag_snowballs(groupdq, how, time)
     if parameters["find_showers"]:
+        from .showers import ShowerParameters, flag_showers
+
         if refs.gain is None or refs.readnoise is None:
             raise ValueError("showers are searched for with gain and readnoise")
         names = ShowerParameters.__dataclass_fields__

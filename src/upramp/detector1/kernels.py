@@ -145,7 +145,9 @@ _declared: list[Kernel] = []
 
 
 def prepare(progress: Progress | None = None) -> int:
-    """Have all kernels ready that modules imported so far declare.
+    """Compile the kernels that modules imported so far declare and no cache has.
+
+    The others are loaded when they are first called.
 
     Parameters
     ----------
@@ -158,13 +160,12 @@ def prepare(progress: Progress | None = None) -> int:
     int
         How many were not in the cache.
     """
-    waiting = [kernel for kernel in _declared if not kernel.is_ready]
-    missing = [kernel for kernel in waiting if not kernel.is_kept]
+    missing = [kernel for kernel in _declared if not kernel.is_ready and not kernel.is_kept]
     if progress is not None and missing:
-        progress.start(len(waiting), "compiling kernels, once")
-    for kernel in waiting:
+        progress.start(len(missing), "compiling kernels, once")
+    for kernel in missing:
         kernel.compile()
-        if progress is not None and missing:
+        if progress is not None:
             progress.advance(1)
     if progress is not None and missing:
         progress.finish()

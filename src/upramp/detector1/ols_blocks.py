@@ -42,7 +42,7 @@ __all__ = [
     "store",
 ]
 
-BLOCK: Final = 64
+BLOCK: Final = 128
 """Pixels that are fitted side by side."""
 
 TOO_LARGE: Final = 1e6
@@ -154,14 +154,14 @@ def add_median(
     # The first difference is none: its place is taken by the next.
     for k in range(ngroups):
         _add_step(room, ramp[i, k, y, x0 : x0 + count], steps[max(k - 1, 0)], time, count)
-    simple = 0.0
     for x in range(count):
         fine = (room[FINITE + x] == 0.0) & (room[GAIN + x] > 0.0) & (ngroups > 2)
         room[SIMPLE + x] = 1.0 if fine else 0.0
     for x in range(count):
         room[SIMPLE + x] = room[SIMPLE + x] if flags[x] == 0 else 0.0
+    simple = 0
     for x in range(count):
-        simple += room[SIMPLE + x]
+        simple += 1 if room[SIMPLE + x] != 0.0 else 0
     every = simple == count
     if not every:
         for k in range(ngroups - 1):

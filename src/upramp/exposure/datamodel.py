@@ -12,13 +12,14 @@ from astropy.io import fits
 from upramp.errors import InputError
 
 from .kinds import with_article
+from .light_asdf import is_plain
 from .metadata_tree import embedded_asdf, require_sound_tree
 from .requirements import DECISIVE
 
 if TYPE_CHECKING:
     from .exposure import Exposure
 
-__all__ = ["to_datamodel", "to_metadata_model"]
+__all__ = ["has_plain_metadata", "to_datamodel", "to_metadata_model"]
 
 _WITHOUT_MODEL: Final = {
     "uncal": "Level1bModel",
@@ -86,6 +87,18 @@ def to_metadata_model(exposure: Exposure, name: str) -> Any:
 
     _kind_of(exposure)
     return _opened(exposure, getattr(datamodels, name), arrays=False)
+
+
+def has_plain_metadata(exposure: Exposure) -> bool:
+    """Tell whether an exposure's metadata are numbers and texts alone: no WCS, no units.
+
+    Parameters
+    ----------
+    exposure
+        The product.
+    """
+    content = embedded_asdf(exposure.source, exposure.hdus)
+    return content is None or is_plain(content)
 
 
 def _kind_of(exposure: Exposure) -> Any:

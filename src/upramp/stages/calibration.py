@@ -308,7 +308,8 @@ class _Job:
         mask: str | os.PathLike[str] | None,
     ) -> Outcome:
         """Run the fused engine, or, for what it does not do, the official pipeline as a whole."""
-        from upramp.exposure.datamodel import to_metadata_model
+        from upramp.exposure.datamodel import has_plain_metadata, to_metadata_model
+        from upramp.exposure.light_asdf import light_asdf
 
         from .fused import FusedRun, unfit
         from .masks import load_mask
@@ -318,30 +319,32 @@ class _Job:
         flags = None if mask is None else load_mask(mask, self.exposure.shape)
         reason = unfit(self.exposure)
         if reason is None:
-            model = to_metadata_model(self.exposure, "RampModel")
-            model.meta.filename = f"{_stem(self.path)}.fits"
-            parameters = resolve_parameters(
-                specification("Detector1Pipeline"), model, self.overrides
-            )
-            reason = unfit(self.exposure, parameters)
-        if reason is not None:
-            if flags is not None:
-                raise UsageError("mask", f"it cannot be applied, since {reason}", "leave it out")
-            return self.official(log, folder, "upramp", reason)
-        return FusedRun(
-            exposure=self.exposure,
-            overrides=self.overrides,
-            folder=folder,
-            save=self.output_dir is not None,
-            save_ramp=self.save_ramp,
-            progress=self.progress,
-            log_file=log,
-            root=self.root,
-            model=model,
-            parameters=parameters,
-            threads=threads or _threads(),
-            mask=flags,
-        ).run()
+            # What a ramp carries is plain, and so are its slopes; crds opens a model too.
+            with light_asdf(possible=has_plain_metadata(self.exposure)):
+                model = to_metadata_model(self.exposure, "RampModel")
+                model.meta.filename = f"{_stem(self.path)}.fits"
+                parameters = resolve_parameters(
+                    specification("Detector1Pipeline"), model, self.overrides
+                )
+                reason = unfit(self.exposure, parameters)
+                if reason is None:
+                    return FusedRun(
+                        exposure=self.exposure,
+                        overrides=self.overrides,
+                        folder=folder,
+                        save=self.output_dir is not None,
+                        save_ramp=self.save_ramp,
+                        progress=self.progress,
+                        log_file=log,
+                        root=self.root,
+                        model=model,
+                        parameters=parameters,
+                        threads=threads or _threads(),
+                        mask=flags,
+                    ).run()
+        if flags is not None:
+            raise UsageError("mask", f"it cannot be applied, since {reason}", "leave it out")
+        return self.official(log, folder, "upramp", reason)
 
 
 def _threads() -> int:
