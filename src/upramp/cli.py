@@ -211,7 +211,8 @@ def _calibrate_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--engine",
         default="upramp",
-        help="stsci: the official pipeline; upramp: our own, the default, still to come",
+        metavar="NAME",
+        help="upramp: our own, with the official numbers (default); stsci: the official pipeline",
     )
     parser.add_argument(
         "--set",
@@ -221,9 +222,21 @@ def _calibrate_options(parser: argparse.ArgumentParser) -> None:
         dest="assignments",
         help="a parameter of a step, by the official names; may be repeated",
     )
-    parser.add_argument("--mask", metavar="FILE", help="groups to leave out")
+    parser.add_argument(
+        "--mask",
+        metavar="FILE",
+        type=_named("file"),
+        help="a FITS image of group flags, set before the fit; MASKMODE = 'REPLACE' in its header "
+        "takes back the jumps that it does not have (engine upramp)",
+    )
     parser.add_argument("--save-ramp", action="store_true", help="write the corrected ramp too")
-    parser.add_argument("--threads", type=int, metavar="N", help="threads of the engine upramp")
+    parser.add_argument(
+        "--threads",
+        type=int,
+        metavar="N",
+        help="how many threads the engine upramp uses; the results are the same for any number "
+        "(default: UPRAMP_THREADS, or one for each processor)",
+    )
     parser.add_argument("--quiet", action="store_true", help="say nothing but errors")
 
 

@@ -74,8 +74,29 @@ def test_bad_usage_is_one_line_and_two(arguments, tmp_path):
     assert out.stdout == ""
 
 
-def test_engine_to_come_names_the_one_that_is_here(tmp_path):
-    assert "engine stsci is here" in _run("calibrate", "x.fits", cwd=tmp_path).stderr
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--engine", "nope"], "upramp: nope: there is no such engine; choose upramp or stsci.\n"),
+        (["--threads", "0"], "upramp: threads: it cannot be 0; give 1 or more.\n"),
+        (["--engine", "stsci", "--mask", "m"], "takes no mask of groups; use engine upramp.\n"),
+        (["--engine", "stsci", "--threads", "2"], "or set jump.maximum_cores yourself.\n"),
+        (["--stage", "2"], "strun calwebb_image2 or calwebb_spec2 on the rate product"),
+    ],
+)
+def test_what_an_engine_does_not_take_is_said_with_what_to_do(tmp_path, options, words):
+    out = _run("calibrate", "x.fits", *options, cwd=tmp_path)
+    assert out.returncode == 2
+    assert words in out.stderr
+    assert _one_line(out.stderr)
+
+
+def test_upramp_is_the_engine_if_none_is_named(stand_in):
+    assert cli.main(["calibrate", "x.fits", "--threads", "2", "--mask", "m", "--quiet"]) == 0
+    ((_, keywords),) = stand_in
+    assert (keywords["engine"], keywords["threads"], keywords["mask"]) == ("upramp", 2, "m")
+    assert cli.main(["calibrate", "x.fits", "--quiet"]) == 0
+    assert (stand_in[1][1]["threads"], stand_in[1][1]["mask"]) == (None, None)
 
 
 def test_debug_shows_where(tmp_path):
@@ -175,6 +196,7 @@ def test_what_suits_no_input_is_said_once_before_any(stand_in, capsys, options):
         ["compare", "a", ""],
         ["calibrate", ""],
         ["calibrate", "a", "-o", ""],
+        ["calibrate", "a", "--mask", ""],
         ["practice", ""],
     ],
 )
@@ -220,11 +242,9 @@ def test_unexpected_ends_are_one_line(stand_in, capsys, name, code, words):
     assert words in err
 
 
-def test_options_reach_calibrate(stand_in, capsys, monkeypatch):
-    # Masks and threads are still to come.
-    monkeypatch.setattr("upramp.stages.calibration.require_served", lambda *a, **k: None)
+def test_options_reach_calibrate(stand_in, capsys):
     line = (
-        "calibrate x_uncal.fits -o out --stage 1 --engine stsci --set jump.a=1 --set b.c=d=e "
+        "calibrate x_uncal.fits -o out --stage 1 --engine upramp --set jump.a=1 --set b.c=d=e "
         "--mask m --save-ramp --threads 3 --quiet"
     )
     assert cli.main(line.split()) == 0
@@ -233,7 +253,7 @@ def test_options_reach_calibrate(stand_in, capsys, monkeypatch):
     assert isinstance(keywords.pop("progress"), Silent)
     assert keywords == {
         "stage": 1,
-        "engine": "stsci",
+        "engine": "upramp",
         "overrides": {"jump.a": "1", "b.c": "d=e"},
         "output_dir": "out",
         "save_ramp": True,

@@ -427,14 +427,15 @@ def test_gzip_input_gives_the_same_products(crds, uncal, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({}, "engine stsci is here"),
-        ({"engine": "upramp"}, "still to come"),
         ({"engine": "stsic"}, "no such engine"),
         ({"stage": 2}, "still to come"),
         ({"stage": 3, "engine": "stsci"}, "still to come"),
         ({"stage": 4}, "no such stage"),
-        ({"engine": "stsci", "mask": "m.fits"}, "masks"),
-        ({"engine": "stsci", "threads": 2}, "threads"),
+        ({"stage": 2, "mask": "m.fits"}, "still to come"),
+        ({"engine": "stsci", "mask": "m.fits"}, "takes no mask of groups; use engine upramp"),
+        ({"engine": "stsci", "threads": 2}, "depend on its number of processes"),
+        ({"threads": 0}, "threads: it cannot be 0"),
+        ({"engine": "upramp", "threads": -2}, "threads: it cannot be -2"),
     ],
 )
 def test_what_is_not_served_is_said(arguments, words, tmp_path):
