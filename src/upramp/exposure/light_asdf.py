@@ -21,7 +21,7 @@ __all__ = ["is_plain", "light_asdf"]
 _TAG: Final = re.compile(rb"(?:^|[\s:\[{,-])!(<[^>\s]*>|\S+)", re.MULTILINE)
 _PLAIN: Final = re.compile(rb"<?(?:tag:stsci\.edu:asdf/)?core/")
 _EXTENSIONS: Final = {"asdf": ""}
-_RESOURCES: Final = {"asdf": "", "asdf_standard": "", "stdatamodels": "datamodels"}
+_RESOURCES: Final = {"asdf": "", "asdf_standard": "", "stdatamodels": ".datamodels."}
 """Distributions whose entry points count, and what their module's name must contain."""
 
 

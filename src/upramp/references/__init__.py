@@ -7,7 +7,7 @@ from .cache import CacheStatistics, ReferenceCache
 from .coverage import Subarray, Window
 from .crds_environment import CrdsEnvironment, crds_environment
 from .flags import standard_flags
-from .hashing import sha256_of
+from .hashing import hash_ahead, sha256_of
 from .records import Reference, check_reference, load_reference
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "best_references",
     "check_reference",
     "crds_environment",
+    "hash_ahead",
     "load_reference",
     "sha256_of",
     "standard_flags",

@@ -5,11 +5,16 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
+from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from upramp.errors import InputError
 
-__all__ = ["sha256_of"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["hash_ahead", "sha256_of"]
 
 _lock = threading.Lock()
 _known: dict[tuple[int, int, int, int], str] = {}
@@ -51,6 +56,24 @@ def sha256_of(path: str | os.PathLike[str]) -> str:
     with _lock:
         _known[key] = digest
     return digest
+
+
+def hash_ahead(paths: Iterable[str | os.PathLike[str]]) -> None:
+    """Hash files in a thread of its own, so that the answers are there when asked for.
+
+    Parameters
+    ----------
+    paths
+        Files; what cannot be read is left to whoever asks for its hash.
+    """
+
+    def work(files: list[str | os.PathLike[str]]) -> None:
+        for file in files:
+            with suppress(InputError):
+                sha256_of(file)
+
+    # It reads and computes without the interpreter's lock.
+    threading.Thread(target=work, args=(list(paths),), name="upramp-hash", daemon=True).start()
 
 
 def _key(status: os.stat_result) -> tuple[int, int, int, int]:

@@ -310,6 +310,7 @@ class _Job:
         """Run the fused engine, or, for what it does not do, the official pipeline as a whole."""
         from upramp.exposure.datamodel import has_plain_metadata, to_metadata_model
         from upramp.exposure.light_asdf import light_asdf
+        from upramp.references import hash_ahead
 
         from .fused import FusedRun, unfit
         from .masks import load_mask
@@ -319,6 +320,7 @@ class _Job:
         flags = None if mask is None else load_mask(mask, self.exposure.shape)
         reason = unfit(self.exposure)
         if reason is None:
+            hash_ahead([self.path])  # which the provenance will ask for
             # What a ramp carries is plain, and so are its slopes; crds opens a model too.
             with light_asdf(possible=has_plain_metadata(self.exposure)):
                 model = to_metadata_model(self.exposure, "RampModel")
