@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from .exposure import open_exposure as open  # noqa: A004 - the public name of the contract
     from .stages import calibrate
     from .stages.compare import compare
+    from .stages.kept import keep
 
-__all__ = ["Exposure", "__version__", "calibrate", "compare", "open"]
+__all__ = ["Exposure", "__version__", "calibrate", "compare", "keep", "open"]
 
 __version__ = "0.1.0"
 
@@ -23,6 +24,7 @@ _HOMES = {
     "open": ("exposure", "open_exposure"),
     "calibrate": ("stages", "calibrate"),
     "compare": ("stages", "compare"),
+    "keep": ("stages.kept", "keep"),
 }
 
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
 
+from upramp.dq import GROUP
+
 from . import mid_infrared, near_infrared
 from .jump import (
     MIN_GROUPS,
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
     from .ols import Rates
     from .tiles import Tile, TileStep
 
-__all__ = ["FUSED", "Delegate", "Mask", "Outcome", "correct", "finish"]
+__all__ = ["FUSED", "Delegate", "Mask", "Outcome", "correct", "finish", "search_whole_frame"]
 
 FUSED: Final = {
     "group_scale": near_infrared.group_scale,
@@ -62,9 +64,6 @@ _MIRI: Final = (
 )  # fmt: skip
 _BETWEEN: Final = ("picture_frame", "clean_flicker_noise")
 """Steps between jump and fit that look at the whole frame."""
-
-_STATUS: Final = {"dark_current": "dark_sub"}
-"""Names of steps in a product's status, where they are others."""
 
 
 class Delegate(Protocol):
@@ -100,7 +99,7 @@ class Mask:
         else:
             groups, flags = groupdq, self.flags[:, :, rows]
         if self.replaces:
-            groups &= np.uint8(255 - 4)
+            groups &= np.uint8(255 - GROUP["JUMP_DET"])
         groups |= flags
 
 
@@ -149,7 +148,7 @@ def correct(
     for name in _MIRI if state.readout.is_miri else _NEAR:
         tell(name)
         if state.parameters[name]["skip"]:
-            state.skip(_STATUS.get(name, name))
+            state.skip(name)
         elif name == "dark_current":
             current = near_infrared.dark_current(state)
         elif reason := _foreign(state, name):
@@ -217,7 +216,8 @@ def finish(
     tell("jump, ramp_fit" if fits and not between else "jump")
     usable = state.usable_groups()
     if jumps and (needs_whole_frame(jump, usable) or between):
-        usable = _jump_on_whole_frame(state, usable, outcome)
+        outcome = search_whole_frame(state, usable)
+        usable = state.usable_groups()
         jumps = False
     for name in between:
         tell(name)
@@ -244,10 +244,22 @@ def _seen(usable: NDArray[np.bool_]) -> TileStep:
     return TileCall(lambda t: mark_usable(t.groupdq, usable, t.first, t.last))
 
 
-def _jump_on_whole_frame(
-    state: State, usable: NDArray[np.bool_], outcome: Outcome
-) -> NDArray[np.bool_]:
-    """Search for jumps before anything else, as what follows needs them all."""
+def search_whole_frame(state: State, usable: NDArray[np.bool_]) -> Outcome:
+    """Search for jumps before anything else, as what follows needs them all.
+
+    Parameters
+    ----------
+    state
+        The exposure; it is then in memory, with its jumps flagged.
+    usable
+        (nints, ngroups): which groups some pixel can use, perhaps a guess.
+
+    Returns
+    -------
+    Outcome
+        Counts and events.
+    """
+    outcome = Outcome()
     jump = state.parameters["jump"]
     search = JumpSearch(jump, state.readout, state.references, usable)
     if search.way == "clip":
@@ -268,7 +280,7 @@ def _jump_on_whole_frame(
     _, groupdq = state.settle()
     usable = usable_now(groupdq)
     outcome.events = _events(state, outcome.counts, usable)
-    return usable
+    return outcome
 
 
 def _last_pass(

@@ -160,7 +160,7 @@ class State:
         Parameters
         ----------
         last
-            What comes after the chain, which stays as it is.
+            What comes after the chain, which stays as it is; it may change flags alone.
         keep
             Whether to give the ramp and the group flags as they are at the end.
 
@@ -174,11 +174,15 @@ class State:
         if not keep:
             run_tiles(frame, self.ramp, self.flags, steps, threads=self.threads, done=self.done)
             return None
-        data, groupdq = np.empty(frame.shape, np.float32), np.empty(frame.shape, np.uint8)
+        # What comes last changes flags alone: a ramp that is in memory need not be copied.
+        held = None if self.chain else self.data
+        data = np.empty(frame.shape, np.float32) if held is None else held
+        groupdq = np.empty(frame.shape, np.uint8)
 
         def store(tile: Tile) -> None:
             rows = slice(tile.y0 + tile.first, tile.y0 + tile.last)
-            data[:, :, rows] = tile.ramp[:, :, tile.first : tile.last]
+            if held is None:
+                data[:, :, rows] = tile.ramp[:, :, tile.first : tile.last]
             groupdq[:, :, rows] = tile.groupdq[:, :, tile.first : tile.last]
 
         steps.append(TileCall(store))

@@ -24,7 +24,14 @@ if TYPE_CHECKING:
 
     from .outcome import Outcome
 
-__all__ = ["ENGINES", "Result", "calibrate", "product_root", "require_served"]
+__all__ = [
+    "ENGINES",
+    "Result",
+    "calibrate",
+    "default_threads",
+    "product_root",
+    "require_served",
+]
 
 ENGINES: Final = ("upramp", "stsci")
 _SUFFIX: Final = re.compile(r"_(uncal|ramp|rate|rateints|dark|cal)\Z")
@@ -341,7 +348,7 @@ class _Job:
                         root=self.root,
                         model=model,
                         parameters=parameters,
-                        threads=threads or _threads(),
+                        threads=threads or default_threads(),
                         mask=flags,
                     ).run()
         if flags is not None:
@@ -349,7 +356,7 @@ class _Job:
         return self.official(log, folder, "upramp", reason)
 
 
-def _threads() -> int:
+def default_threads() -> int:
     """Choose the number of threads: ``UPRAMP_THREADS``, or one for each processor we may use."""
     chosen = os.environ.get("UPRAMP_THREADS", "").strip()
     if not chosen:

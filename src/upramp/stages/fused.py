@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from upramp.detector1.kept import KeptRamp
     from upramp.detector1.pipeline import Mask
     from upramp.detector1.state import State
     from upramp.progress import Progress
@@ -173,9 +174,31 @@ class FusedRun:
 
     # ---- the work ---------------------------------------------------------
 
-    def _run(self) -> None:
+    def kept(self) -> KeptRamp:
+        """Do the steps before the jump search, and keep the ramp in memory.
+
+        Raises
+        ------
+        UsageError
+            If a step between jump and fit is switched on.
+        """
+        from upramp.detector1.kept import KeptRamp
+
+        for step in ("picture_frame", "clean_flicker_noise"):
+            if not self.parameters.steps[step]["skip"]:
+                raise UsageError(
+                    step, "it comes between jump and fit, which are done again", "skip it"
+                )
+        state, current = self._corrected()
+        try:
+            return KeptRamp(state, current)
+        finally:
+            self.progress.finish()
+
+    def _corrected(self) -> tuple[State, NDArray[np.float32] | None]:
+        """Do the steps before the jump search; most of them wait to be done with it."""
         from upramp.detector1 import kernels
-        from upramp.detector1.pipeline import correct, finish
+        from upramp.detector1.pipeline import correct
 
         state = self._prepared()
         compiled = kernels.prepare(self.progress)
@@ -185,7 +208,12 @@ class FusedRun:
         passes = 1.0 + bool(whole["expand_large_events"] or whole["find_showers"])
         passes += 2.0 * state.readout.is_miri
         self.progress.start(passes, "references")
-        current = correct(state, self._delegate, self._name_step)
+        return state, correct(state, self._delegate, self._name_step)
+
+    def _run(self) -> None:
+        from upramp.detector1.pipeline import finish
+
+        state, current = self._corrected()
         kept: list[tuple[NDArray[np.float32], NDArray[np.uint8]]] = []
         wants_ramp = self.save_ramp or bool(self.parameters.pipeline["save_calibrated_ramp"])
         wants_ramp |= bool(self.parameters.steps["ramp_fit"]["skip"])

@@ -1,0 +1,285 @@
+"""A corrected ramp that is kept, to be searched for jumps and fitted again and again.
+
+What is asked for may be the whole detector or a window of it: the numbers are
+those that a whole run gives, bit for bit. A window is done by itself, with the
+pixels around it that decide about it, unless the jump search looks for
+snowballs or showers or compares integrations: then the search is done on the
+whole detector once for each choice of its parameters, and the fit on the window.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from upramp.dq import GROUP
+
+from .jump import (
+    MIN_GROUPS,
+    JumpCounts,
+    JumpSearch,
+    flag_bad_gain,
+    needs_whole_frame,
+    usable_now,
+)
+from .pipeline import Mask, search_whole_frame
+from .ramp_fit import RampFit
+from .state import State
+from .tiles import Frame
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from .inputs import References
+    from .ols import Rates
+    from .tiles import Tile, TileStep
+
+    Parameters = Mapping[str, Mapping[str, Any]]
+    Window = tuple[slice, slice]
+
+__all__ = ["KeptRamp", "Refit"]
+
+_DNU: Final = np.uint8(GROUP["DO_NOT_USE"])
+_IMAGES: Final = ("gain", "readnoise", "noise2", "read_noise")
+"""References that jump and fit use."""
+
+
+@dataclass(frozen=True)
+class Refit:
+    """Jumps and slopes of a window.
+
+    Parameters
+    ----------
+    rates
+        Slopes of the window, as `upramp.detector1.ols.Rates`.
+    groupdq
+        (nints, ngroups, rows, columns) uint8: flags as the fit saw them.
+    window
+        Rows and columns of the detector that they are of.
+    counts
+        Jumps found in the window and the pixels around it; where the whole
+        detector was searched, on that, with its events.
+    algorithm
+        OLS_C or LIKELY.
+    """
+
+    rates: Rates
+    groupdq: NDArray[np.uint8]
+    window: Window
+    counts: JumpCounts
+    algorithm: str
+
+
+@dataclass
+class KeptRamp:
+    """A corrected ramp, as it is before jumps are searched for.
+
+    Parameters
+    ----------
+    state
+        The exposure, in memory, with every step before the jump search done.
+    dark_current
+        (ny, nx), or None.
+    """
+
+    state: State
+    dark_current: NDArray[np.float32] | None = None
+
+    def __post_init__(self) -> None:
+        self.data, self.groupdq = self.state.settle()
+        self._usable = usable_now(self.groupdq)
+        self._searched: tuple[Any, NDArray[np.uint8], JumpCounts] | None = None
+
+    def refit(
+        self,
+        parameters: Parameters,
+        window: Window | None = None,
+        *,
+        mask: Mask | None = None,
+        threads: int = 1,
+    ) -> Refit:
+        """Search for jumps and fit.
+
+        Parameters
+        ----------
+        parameters
+            Of the steps ``jump`` and ``ramp_fit``, by the official names.
+        window
+            Rows and columns; None for the whole detector.
+        mask
+            A user's flags for the whole detector, set between jump and fit.
+        threads
+            How many tiles are done at once.
+
+        Raises
+        ------
+        ValueError
+            If the window is empty or not on the detector.
+        """
+        ny, nx = self.state.frame.ny, self.state.frame.nx
+        rows, columns = window or (slice(0, ny), slice(0, nx))
+        if not (0 <= rows.start < rows.stop <= ny and 0 <= columns.start < columns.stop <= nx):
+            raise ValueError(f"rows {rows} and columns {columns} are not on {ny} x {nx} pixels")
+        jump = parameters["jump"]
+        jumps = not jump["skip"] and self.state.frame.ngroups >= MIN_GROUPS
+        flags, counts = self.groupdq, JumpCounts()
+        if jumps and needs_whole_frame(jump, self._usable):
+            flags, counts = self._search(jump, parameters, threads)
+            jumps = False
+        whole = (rows, columns) == (slice(0, ny), slice(0, nx))
+        margin = 0 if whole or not jumps else 1
+        part = _Part(rows, columns, margin, ny, nx)
+        state = self._cut(part, flags, parameters, jumps=not jump["skip"], threads=threads)
+        steps: list[TileStep] = []
+        search = None
+        if jumps:
+            search = JumpSearch(jump, state.readout, state.references, self._usable)
+            steps.append(search)
+        if mask is not None:
+            own = mask.flags[..., part.outer[0], part.outer[1]]
+            steps.append(Mask(own, mask.replaces))
+        result = np.empty(state.frame.shape, np.uint8)
+        steps.append(_Store(result))
+        usable = self._usable if flags is self.groupdq and mask is None else None
+        if usable is None:
+            usable = self._usable_with(flags, mask)
+        dark = None if self.dark_current is None else part.cut(self.dark_current)
+        fit = RampFit(state, dark, usable)
+        state.run(*steps, fit)
+        return Refit(
+            rates=part.inner_of(fit.rates),
+            groupdq=result[:, :, part.inner[0], part.inner[1]],
+            window=(rows, columns),
+            counts=counts if search is None else search.counts,
+            algorithm=fit.algorithm,
+        )
+
+    def _usable_with(self, flags: NDArray[np.uint8], mask: Mask | None) -> NDArray[np.bool_]:
+        """Tell which groups some pixel can use once large events and a mask are flagged."""
+        usable = self._usable if flags is self.groupdq else usable_now(flags)
+        if mask is None:
+            return usable
+        lost = (mask.flags & _DNU) != 0
+        if not lost.any():
+            return usable
+        with_mask = flags.copy()
+        groups = with_mask[:, 1:] if lost.ndim == 2 else with_mask
+        groups |= lost.astype(np.uint8)
+        return usable_now(with_mask)
+
+    def _search(
+        self, jump: Mapping[str, Any], parameters: Parameters, threads: int
+    ) -> tuple[NDArray[np.uint8], JumpCounts]:
+        """Search the whole detector, or give what was found with the same parameters."""
+        key = tuple(sorted((name, repr(value)) for name, value in jump.items()))
+        if self._searched is None or self._searched[0] != key:
+            state = self._fresh(parameters, threads)
+            outcome = search_whole_frame(state, self._usable)
+            _, flags = state.settle()
+            self._searched = key, flags, outcome.counts
+        return self._searched[1], self._searched[2]
+
+    def _fresh(self, parameters: Parameters, threads: int) -> State:
+        state = self.state
+        pixeldq = state.pixeldq.copy()
+        if state.references.gain is not None:
+            flag_bad_gain(pixeldq, state.references.gain)
+        made = State(
+            readout=state.readout,
+            references=state.references,
+            parameters=parameters,
+            frame=state.frame,
+            ramp=state.ramp,
+            flags=state.flags,
+            pixeldq=pixeldq,
+            zeroframe=state.zeroframe,
+            threads=threads,
+        )
+        made.data, made.groupdq = self.data, self.groupdq
+        return made
+
+    def _cut(
+        self,
+        part: _Part,
+        flags: NDArray[np.uint8],
+        parameters: Parameters,
+        *,
+        jumps: bool,
+        threads: int,
+    ) -> State:
+        state = self.state
+        data, groupdq = part.cut(self.data), part.cut(flags)
+        pixeldq = part.cut(state.pixeldq)
+        references = part.references(state.references)
+        if jumps and references.gain is not None:
+            pixeldq = pixeldq.copy() if pixeldq is state.pixeldq else pixeldq
+            flag_bad_gain(pixeldq, references.gain)
+        zero = None if state.zeroframe is None else part.cut(state.zeroframe)
+        made = State(
+            readout=state.readout,
+            references=references,
+            parameters=parameters,
+            frame=Frame(*data.shape),
+            ramp=state.ramp,
+            flags=state.flags,
+            pixeldq=pixeldq,
+            zeroframe=zero,
+            threads=threads,
+        )
+        made.replace(data, groupdq)
+        return made
+
+
+class _Part:
+    """A window of the detector, with some pixels around it."""
+
+    def __init__(self, rows: slice, columns: slice, margin: int, ny: int, nx: int) -> None:
+        top, left = max(rows.start - margin, 0), max(columns.start - margin, 0)
+        bottom, right = min(rows.stop + margin, ny), min(columns.stop + margin, nx)
+        self.outer = slice(top, bottom), slice(left, right)
+        self.inner = (
+            slice(rows.start - top, rows.stop - top),
+            slice(columns.start - left, columns.stop - left),
+        )
+        self._all = (top, left, bottom, right) == (0, 0, ny, nx)
+
+    def cut(self, array: NDArray[Any]) -> NDArray[Any]:
+        """Give the part of an array whose last axes are rows and columns, contiguous."""
+        if self._all:
+            return array
+        return np.ascontiguousarray(array[..., self.outer[0], self.outer[1]])
+
+    def references(self, references: References) -> References:
+        if self._all:
+            return references
+        cut: dict[str, Any] = {}
+        for name in _IMAGES:
+            image = getattr(references, name)
+            cut[name] = None if image is None else self.cut(image)
+        return replace(references, **cut)
+
+    def inner_of(self, rates: Rates) -> Rates:
+        rows, columns = self.inner
+        return replace(
+            rates,
+            rate=rates.rate[..., rows, columns],
+            rate_dq=rates.rate_dq[rows, columns],
+            rateints=rates.rateints[..., rows, columns],
+            rateints_dq=rates.rateints_dq[..., rows, columns],
+        )
+
+
+@dataclass
+class _Store:
+    """Keeps the flags of tiles."""
+
+    flags: NDArray[np.uint8]
+    reach: int = 0
+
+    def __call__(self, tile: Tile) -> None:
+        rows = slice(tile.y0 + tile.first, tile.y0 + tile.last)
+        self.flags[:, :, rows] = tile.groupdq[:, :, tile.first : tile.last]

@@ -1,0 +1,108 @@
+"""A kept ramp gives, on any window, the numbers of a whole run."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import upramp
+from upramp.errors import UsageError
+
+PLANES = ("data", "err", "var_poisson", "var_rnoise")
+
+
+@pytest.fixture
+def environment(practice_archive, monkeypatch, forget_crds):
+    monkeypatch.setenv("CRDS_PATH", str(practice_archive / "crds"))
+    monkeypatch.setenv("CRDS_CONTEXT", "jwst_0001.pmap")
+    monkeypatch.delenv("CRDS_SERVER_URL", raising=False)
+    forget_crds()
+    return practice_archive / "uncal"
+
+
+def agree(again, whole):
+    rows, columns = again.window
+    rate, rateints = whole.rate, whole.rateints
+    for plane, name in enumerate(PLANES):
+        np.testing.assert_array_equal(again.rates.rate[plane], getattr(rate, name)[rows, columns])
+        np.testing.assert_array_equal(
+            again.rates.rateints[plane], getattr(rateints, name)[:, rows, columns]
+        )
+    np.testing.assert_array_equal(again.rates.rate_dq, rate.dq[rows, columns])
+    np.testing.assert_array_equal(again.rates.rateints_dq, rateints.dq[:, rows, columns])
+
+
+WINDOWS = [
+    None,
+    (slice(0, 64), slice(0, 64)),
+    (slice(10, 11), slice(0, 200)),
+    (slice(100, 228), slice(57, 185)),
+]
+CHANGES = [
+    {},
+    {"jump.rejection_threshold": 2.5},
+    {"jump.rejection_threshold": 6, "jump.flag_4_neighbors": False},
+    {"jump.after_jump_flag_dn1": 100.0, "jump.after_jump_flag_time1": 30.0},
+    {"jump.expand_large_events": True, "jump.min_jump_area": 3.0},
+    {"jump.skip": True},
+    {"ramp_fit.suppress_one_group": False, "ramp_fit.firstgroup": 1},
+    {"ramp_fit.algorithm": "LIKELY"},
+]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["jw99008001001_02101_00001_nis", "jw99007001001_02101_00001_mirimage"],
+)
+def test_refits_equal_whole_runs(environment, name):
+    file = environment / f"{name}_uncal.fits"
+    kept = upramp.keep(file, threads=2)
+    ny, nx = kept.shape[-2:]
+    for changes in CHANGES:
+        whole = upramp.calibrate(file, engine="upramp", overrides=changes)
+        for window in WINDOWS:
+            if window and (window[0].stop > ny or window[1].stop > nx):
+                continue
+            agree(kept.refit(changes, window), whole)
+
+
+def test_a_mask_is_set_between_jump_and_fit(environment, tmp_path):
+    from astropy.io import fits
+
+    file = environment / "jw99008001001_02101_00001_nis_uncal.fits"
+    kept = upramp.keep(file)
+    flags = np.zeros(kept.shape, np.uint8)
+    flags[:, 4, 20:30, 40:50] = 4
+    flags[:, 6:, 35, 40:60] = 1
+    mask = tmp_path / "mask.fits"
+    fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(flags, name="MASK")]).writeto(mask)
+    whole = upramp.calibrate(file, engine="upramp", mask=mask)
+    window = (slice(10, 60), slice(30, 90))
+    agree(kept.refit(window=window, mask=mask), whole)
+    assert (kept.refit(window=window, mask=mask).groupdq[:, 4, 10:20, 10:20] & 4).all()
+
+
+def test_what_is_kept_does_not_change(environment):
+    kept = upramp.keep(environment / "jw99008001001_02101_00001_nis_uncal.fits")
+    before = kept.refit()
+    kept.refit({"jump.rejection_threshold": 1.0, "jump.expand_large_events": True})
+    kept.refit({"jump.rejection_threshold": 1.0}, (slice(0, 30), slice(0, 30)))
+    after = kept.refit()
+    np.testing.assert_array_equal(before.groupdq, after.groupdq)
+    np.testing.assert_array_equal(before.rates.rate, after.rates.rate)
+
+
+@pytest.mark.parametrize(
+    ("changes", "window", "word"),
+    [
+        ({"dark_current.skip": True}, None, "decided when"),
+        ({"jump.rejection_treshold": 4}, None, "no parameter"),
+        ({"jump.rejection_threshold": "high"}, None, "cannot be"),
+        ({}, (slice(0, 0), slice(0, 5)), "not on"),
+        ({}, (slice(0, 9999), slice(0, 5)), "not on"),
+    ],
+)
+def test_refusals(environment, changes, window, word):
+    kept = upramp.keep(environment / "jw99008001001_02101_00001_nis_uncal.fits")
+    with pytest.raises(UsageError, match=word):
+        kept.refit(changes, window)
