@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from .inputs import Readout
     from .likely_covariance import Covariance
+    from .ols_optional import OptionalFit
     from .state import State
     from .tiles import Tile
 
@@ -93,6 +94,15 @@ class RampFit:
         (ny, nx), or None.
     usable
         (nints, ngroups): which groups some pixel of the frame can use.
+
+    Attributes
+    ----------
+    rates
+        The slopes.
+    chisq
+        (ny, nx): chi squared of LIKELY, if ``save_opt`` asks for it.
+    optional
+        What OLS_C knows of segments, if ``save_opt`` asks for it.
     """
 
     state: State
@@ -101,6 +111,7 @@ class RampFit:
     reach: int = 0
     rates: Rates = field(init=False)
     chisq: NDArray[np.float32] | None = None
+    optional: OptionalFit | None = None
 
     def __post_init__(self) -> None:
         state, readout = self.state, self.state.readout
@@ -129,6 +140,8 @@ class RampFit:
                 self.chisq = np.empty((ny, nx), np.float32)
         else:
             self._table = weight_table(self._end - self._lead)
+            if parameters["save_opt"]:
+                self.optional = _optional_fit(readout, (nints, ny, nx))
 
     def _likely_covariance(self) -> Covariance:
         from .likely_covariance import covariance_of, even_read_times, split_zero_read
@@ -192,26 +205,31 @@ class RampFit:
             groupdq = np.ascontiguousarray(groupdq[:, self._lead : self._end])
         if not self._started[0]:
             _unsaturated_start(groupdq, self._started, tile.first, tile.last)
-        fit_ols(
-            ramp,
-            groupdq,
-            self.state.pixeldq,
-            self._gain,
-            self._read_noise,
-            self.rates,
-            table=self._table,
-            group_time=readout.group_time,
-            frame_time=readout.frame_time,
-            nframes=int(readout.nframes or 1),
+        arrays = ramp, groupdq, self.state.pixeldq, self._gain, self._read_noise
+        how: dict[str, Any] = {
+            "table": self._table,
+            "group_time": readout.group_time,
+            "frame_time": readout.frame_time,
+            "nframes": int(readout.nframes or 1),
             # Decided by the groups there were before any was taken off.
-            suppress_one_group=self._suppress and self.state.frame.ngroups > 1,
-            forget_first_jump=self._lead > 0,
-            dark_current=self.dark_current,
-            zeroframe=self.state.zeroframe,
-            y0=tile.y0,
-            first=tile.first,
-            last=tile.last,
-        )
+            "suppress_one_group": self._suppress and self.state.frame.ngroups > 1,
+            "forget_first_jump": self._lead > 0,
+            "dark_current": self.dark_current,
+            "zeroframe": self.state.zeroframe,
+            "y0": tile.y0,
+            "first": tile.first,
+            "last": tile.last,
+        }
+        fit_ols(*arrays, self.rates, **how)
+        if self.optional is not None:
+            self.optional.add(*arrays, **how)
+
+
+def _optional_fit(readout: Readout, shape: tuple[int, int, int]) -> OptionalFit:
+    from .ols_optional import OptionalFit, pedestal_weight
+
+    weight = pedestal_weight(int(readout.nframes or 1), readout.groupgap, readout.drop_frames1)
+    return OptionalFit(shape, weight)
 
 
 def _kept_groups(usable: NDArray[np.bool_]) -> tuple[int, int]:
