@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from upramp.detector1.state import State
     from upramp.progress import Progress
 
+    from .fused_persistence import Persistence
     from .parameters import Parameters
 
 __all__ = ["FusedRun", "unfit"]
@@ -85,11 +86,9 @@ def _unfit_parameter(parameters: Parameters) -> str | None:
                 return f"{step}.{parameter} is served by the official step"
     if steps["dark_current"]["dark_output"]:
         return "dark_current.dark_output is served by the official step"
-    if not steps["persistence"]["skip"]:
-        return "persistence is not among what is fused"
     fit = steps["ramp_fit"]
-    if fit["save_opt"] and not fit["skip"] and fit["algorithm"].upper() == "OLS_C":
-        return "ramp_fit.save_opt with OLS_C is not among what is fused"
+    if fit["save_opt"] and not fit["skip"] and fit["output_ext"] != ".fits":
+        return "ramp_fit.output_ext is served by the official step"
     return None
 
 
@@ -184,7 +183,7 @@ class FusedRun:
         """
         from upramp.detector1.kept import KeptRamp
 
-        for step in ("picture_frame", "clean_flicker_noise"):
+        for step in ("picture_frame", "clean_flicker_noise", "persistence"):
             if not self.parameters.steps[step]["skip"]:
                 raise UsageError(
                     step, "it comes between jump and fit, which are done again", "skip it"
@@ -213,6 +212,7 @@ class FusedRun:
     def _run(self) -> None:
         from upramp.detector1.pipeline import finish
 
+        lasting = self._persistence()
         state, current = self._corrected()
         kept: list[tuple[NDArray[np.float32], NDArray[np.uint8]]] = []
         wants_ramp = self.save_ramp or bool(self.parameters.pipeline["save_calibrated_ramp"])
@@ -224,6 +224,7 @@ class FusedRun:
             self._name_step,
             mask=self.mask[0] if self.mask else None,
             keep_ramp=(lambda *arrays: kept.append(arrays)) if wants_ramp else None,
+            persistence=lasting,
         )
         self._log += state.notes
         if result.events is not None:
@@ -231,8 +232,21 @@ class FusedRun:
             exposure.primary_cosmic_rays, exposure.extended_emission_events = result.events
         for place, value in state.recorded.items():
             self.model[f"meta.{place}"] = value
+        if lasting is not None:
+            # Even if no product can be made: the next exposure is to know of this one.
+            lasting.save(self.model.meta.filename)
+            self._record["persistence"] = lasting.record
         self._name_step("products")
         self._write(state, current, result, kept[0] if kept else None)
+
+    def _persistence(self) -> Persistence | None:
+        from .fused_persistence import Persistence
+
+        parameters = self.parameters.steps["persistence"]
+        if parameters["skip"]:
+            return None
+        detector = str(self.model.meta.instrument.detector)
+        return Persistence(parameters, detector, Path(self.exposure.path))
 
     def _prepared(self) -> State:
         from upramp.detector1.state import State
@@ -250,7 +264,7 @@ class FusedRun:
         readout = readout_of(self.model)
         chosen = self._chosen_references()
         shape = self.exposure.shape
-        references = load_references(chosen, readout, shape, _read_flags)
+        references = load_references(chosen, readout, shape, _read_flags, _read_sky)
         if references.gain_factor is not None:
             self.model.meta.exposure.gain_factor = references.gain_factor
         steps = self.parameters.steps
@@ -342,7 +356,24 @@ class FusedRun:
             files=files,
             window=Subarray(subarray.xstart or 1, subarray.ystart or 1, nx, ny),
             user_dq=parameters.steps["dq_init"].get("user_supplied_dq"),
+            **self._flicker_files(),
         )
+
+    def _flicker_files(self) -> dict[str, Any]:
+        """Say which files clean_flicker_noise is to have, if it is done here."""
+        own = self.parameters.steps["clean_flicker_noise"]
+        if own["skip"]:
+            return {}
+        from upramp.detector1 import flicker_noise
+
+        kind = str(self.exposure.exp_type)
+        if flicker_noise.refused(own, kind) or flicker_noise.supported(own, kind):
+            return {}
+        mask = str(own["user_mask"])
+        return {
+            "flattens": own["apply_flat_field"],
+            "user_sky": None if mask.lower() == "none" else mask,
+        }
 
     def _delegate(self, name: str, state: State, reason: str) -> None:
         """Let the official step do to the arrays what no kernel here does."""
@@ -375,6 +406,9 @@ class FusedRun:
         from . import fused_products
 
         ramp = self.model
+        fit = self.parameters.steps["ramp_fit"]
+        # What is made of the ramp before the fit does not speak of it.
+        fitted = None if fit["skip"] else state.status.pop("ramp_fit", None)
         self._finalize(ramp, state)
         if kept is not None:
             product = fused_products.ramp_model(
@@ -385,7 +419,7 @@ class FusedRun:
                 dark_current=current,
             )
             self._store(product, "ramp", state)
-        if self.parameters.steps["ramp_fit"]["skip"]:
+        if fit["skip"]:
             if not has_value(self._outcome.models["ramp"]):
                 raise self._empty()
             self._outcome.provenance = self._attach(self._outcome.models["ramp"], state)
@@ -393,7 +427,13 @@ class FusedRun:
         if result.rates is None or result.fit is None:
             raise self._empty()
         if result.fit.chisq is not None:
-            self._store(fused_products.chisq_model(ramp, result.fit.chisq), "likely_chisq", state)
+            product = fused_products.chisq_model(ramp, result.fit.chisq)
+            self._store(product, "likely_chisq", state, fit)
+        if result.fit.optional is not None:
+            product = fused_products.optional_model(ramp, result.fit.optional.results())
+            self._store(product, "fitopt", state, fit)
+        if fitted is not None:
+            state.status["ramp_fit"] = fitted
         rate, rateints = fused_products.rate_models(ramp, result.rates)
         factor = self.model.meta.exposure.gain_factor
         scales = not self.parameters.steps["gain_scale"]["skip"]
@@ -408,7 +448,14 @@ class FusedRun:
 
     def _references_used(self, state: State) -> dict[str, str]:
         """Name what each step asked for, as far as it got."""
-        used: dict[str, str] = {}
+        used = dict(self._names.get("picture_frame", {}))
+        own = self.parameters.steps["clean_flicker_noise"]
+        asks = {
+            "flat": own["apply_flat_field"],
+            "pastasoss": self.exposure.exp_type == "NIS_SOSS",
+        }
+        names = self._names.get("clean_flicker_noise", {})
+        used |= {kind: name for kind, name in names.items() if asks[kind]}
         for step, kinds in _ASKS.items():
             ran = state.status.get(_STATUS.get(step, step))
             names = self._names.get(step, {})
@@ -442,10 +489,17 @@ class FusedRun:
         skipped = [name for name, values in self.parameters.steps.items() if values["skip"]]
         return provenance.attach(model, record, skipped)
 
-    def _store(self, model: Any, suffix: str, state: State) -> dict[str, Any]:
+    def _store(
+        self, model: Any, suffix: str, state: State, fit: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Finish a product; the parameters of the fit may call it otherwise."""
+        from .fused_products import optional_name
+
         self._finalize(model, state)
         attached = self._attach(model, state)
         name = f"{self.root}_{suffix}.fits"
+        if fit is not None:
+            name = optional_name(fit, suffix) or name
         model.meta.filename = name
         self._outcome.models[suffix] = model
         if self.save:
@@ -470,3 +524,12 @@ def _read_flags(path: str) -> NDArray[Any]:
         if name is None:
             raise UsageError(path, "it holds no image", "give a FITS image of flags")
         return np.array(file[name])
+
+
+def _read_sky(path: str) -> NDArray[np.bool_]:
+    from upramp.exposure import open_exposure
+
+    with open_exposure(path) as file:
+        if "SCI" not in file.arrays:
+            raise UsageError(path, "it has no extension SCI", "give a mask as a FITS image SCI")
+        return np.ascontiguousarray(np.asarray(file["SCI"], np.float32) != 0)

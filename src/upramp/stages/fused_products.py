@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,8 +15,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from upramp.detector1.ols import Rates
+    from upramp.detector1.ols_optional import OptionalResults
 
-__all__ = ["chisq_model", "finalize", "ramp_model", "rate_models", "scale_rates"]
+__all__ = [
+    "chisq_model",
+    "finalize",
+    "optional_model",
+    "optional_name",
+    "ramp_model",
+    "rate_models",
+    "scale_rates",
+]
 
 _IFU: Final = frozenset({"NRS_IFU", "MIR_MRS"})
 _LAMPS: Final = frozenset({"NRS_AUTOWAVE", "NRS_LAMP"})
@@ -133,6 +143,47 @@ def chisq_model(ramp: Any, chisq: NDArray[np.float32]) -> Any:
     model.update(ramp)
     model.data = chisq
     return model
+
+
+def optional_model(ramp: Any, results: OptionalResults) -> Any:
+    """Make the product of what the fit OLS_C knows of segments.
+
+    Parameters
+    ----------
+    ramp
+        Metadata of the ramp, as a ``RampModel``.
+    results
+        The arrays.
+    """
+    from stdatamodels.jwst import datamodels
+
+    model = datamodels.RampFitOutputModel(**results.named())
+    model.update(ramp)
+    return model
+
+
+def optional_name(parameters: Mapping[str, Any], suffix: str) -> str | None:
+    """Name the file of what the fit tells beside slopes, where a user has named it.
+
+    Parameters
+    ----------
+    parameters
+        Of the fit.
+    suffix
+        What the name ends with; it replaces one that the user's name has.
+
+    Returns
+    -------
+    str or None
+        None where it is to be named as other products are.
+    """
+    given = parameters["opt_name"]
+    if not given or parameters["output_use_model"]:
+        return None
+    from jwst.lib.suffix import remove_suffix
+
+    stem, separator = remove_suffix(os.path.splitext(os.path.basename(given))[0])  # noqa: PTH119, PTH122
+    return f"{stem}{separator or '_'}{suffix}.fits"
 
 
 def finalize(
