@@ -147,8 +147,10 @@ def _array(node: Any, blocks: _Blocks) -> NDArray[Any]:
         return found
     number, kind, shape = node.get("source"), node.get("datatype"), node.get("shape")
     order, start = node.get("byteorder", "little"), node.get("offset", 0)
-    if not isinstance(number, int) or kind not in _NUMBERS or order not in {"little", "big"}:
+    if not (isinstance(number, int) and isinstance(kind, str) and isinstance(order, str)):
         raise _OddError("one of its arrays does not lie in the file, or holds no numbers")
+    if kind not in _NUMBERS or order not in {"little", "big"}:
+        raise _OddError("one of its arrays holds no numbers")
     if not (isinstance(shape, list) and len(shape) == 1 and _is_count(shape[0])):
         raise _OddError("one of its arrays is no list of numbers")
     dtype = np.dtype(str(kind)).newbyteorder("<" if order == "little" else ">")
