@@ -121,6 +121,11 @@ class References:
         Rows of RSCD_GROUP_SKIP.
     ipc
         Kernel of inter-pixel capacitance.
+    picture_frame
+        The thermal picture frame of NIRSpec, (ny, nx) float32.
+    flat, sky
+        What groups are divided by before flicker noise is looked for, without zeros
+        or NaN, and a user's mask of where to look: (ny, nx), or (nints, ny, nx) bool.
     sirs
         ``gamma`` and ``zeta`` of the SIRS kernel.
     irs2
@@ -151,6 +156,9 @@ class References:
     reset_shape: tuple[int, int] = (0, 0)
     rscd: Sequence[Mapping[str, Any]] | None = None
     ipc: NDArray[np.float32] | None = None
+    picture_frame: NDArray[np.float32] | None = None
+    flat: NDArray[np.float32] | None = None
+    sky: NDArray[np.bool_] | None = None
     sirs: tuple[NDArray[Any], NDArray[Any]] | None = None
     irs2: Any = None
 

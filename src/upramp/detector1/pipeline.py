@@ -36,7 +36,16 @@ if TYPE_CHECKING:
     from .ols import Rates
     from .tiles import Tile, TileStep
 
-__all__ = ["FUSED", "Delegate", "Mask", "Outcome", "correct", "finish", "search_whole_frame"]
+__all__ = [
+    "BETWEEN",
+    "FUSED",
+    "Delegate",
+    "Mask",
+    "Outcome",
+    "correct",
+    "finish",
+    "search_whole_frame",
+]
 
 FUSED: Final = {
     "group_scale": near_infrared.group_scale,
@@ -62,7 +71,7 @@ _MIRI: Final = (
     "group_scale", "dq_init", "emicorr", "saturation", "ipc", "firstframe", "lastframe", "reset",
     "linearity", "rscd", "dark_current", "refpix", "charge_migration",
 )  # fmt: skip
-_BETWEEN: Final = ("picture_frame", "clean_flicker_noise")
+BETWEEN: Final = ("picture_frame", "clean_flicker_noise")
 """Steps between jump and fit that look at the whole frame."""
 
 
@@ -209,8 +218,8 @@ def finish(
     else:
         state.skip("jump", None if jump["skip"] else "two groups or fewer")
     fits = not parameters["ramp_fit"]["skip"]
-    between = [name for name in _BETWEEN if not parameters[name]["skip"]]
-    for name in _BETWEEN:
+    between = [name for name in BETWEEN if not parameters[name]["skip"]]
+    for name in BETWEEN:
         if name not in between:
             state.skip(name)
     tell("jump, ramp_fit" if fits and not between else "jump")
@@ -219,10 +228,15 @@ def finish(
         outcome = search_whole_frame(state, usable)
         usable = state.usable_groups()
         jumps = False
-    for name in between:
-        tell(name)
-        delegate(name, state, "this step is not among the fused ones")
     if between:
+        from .between import DONE, foreign  # the kernels are seldom needed
+
+        for name in between:
+            tell(name)
+            if reason := foreign(state, name):
+                delegate(name, state, reason)
+            else:
+                DONE[name](state, dark_current)
         tell("ramp_fit")
     _last_pass(
         state,

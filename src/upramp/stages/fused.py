@@ -197,9 +197,11 @@ class FusedRun:
     def _corrected(self) -> tuple[State, NDArray[np.float32] | None]:
         """Do the steps before the jump search; most of them wait to be done with it."""
         from upramp.detector1 import kernels
-        from upramp.detector1.pipeline import correct
+        from upramp.detector1.pipeline import BETWEEN, correct
 
         state = self._prepared()
+        if not all(self.parameters.steps[step]["skip"] for step in BETWEEN):
+            import upramp.detector1.between  # noqa: F401 - its kernels are to be ready too
         compiled = kernels.prepare(self.progress)
         if compiled:
             self._tell(f"compiled {compiled} kernels, once for this installation")
@@ -364,10 +366,10 @@ class FusedRun:
         own = self.parameters.steps["clean_flicker_noise"]
         if own["skip"]:
             return {}
-        from upramp.detector1 import flicker_noise
+        from upramp.detector1.flicker_parameters import refused, supported
 
         kind = str(self.exposure.exp_type)
-        if flicker_noise.refused(own, kind) or flicker_noise.supported(own, kind):
+        if refused(own, kind) or supported(own, kind):
             return {}
         mask = str(own["user_mask"])
         return {

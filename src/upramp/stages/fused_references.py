@@ -51,11 +51,17 @@ class Chosen:
         The exposure's place on its detector.
     user_dq
         File of flags that dq_init adds to the mask, if any.
+    user_sky
+        File of the mask that tells clean_flicker_noise where to look, if any.
+    flattens
+        Whether clean_flicker_noise divides by the flat.
     """
 
     files: Mapping[str, Mapping[str, Path]]
     window: Subarray
     user_dq: str | None = None
+    user_sky: str | None = None
+    flattens: bool = False
 
     def get(self, step: str, kind: str) -> Path | None:
         """Give the file that a step uses."""
@@ -194,6 +200,11 @@ class _Loader:
         place = (window.xstart, window.ystart, self.nx, self.ny)
         return _hold(cut_kernel(weights, self.readout.instrument, *place))
 
+    def flat(self, reference: Reference) -> _Held:
+        from upramp.detector1.flicker_background import fill_flat
+
+        return _hold(fill_flat(_cut(reference, "SCI", self.chosen.window, rows=self.ny)))
+
     def reset(self, reference: Reference) -> _Held:
         data = _cut(reference, "SCI", self.chosen.window, rows=self.ny)
         dq = _flags(reference, (self.ny, self.nx), self.chosen.window)
@@ -234,6 +245,7 @@ def load_references(
     readout: Readout,
     shape: tuple[int, int, int, int],
     read_user_dq: Callable[[str], NDArray[Any]],
+    read_sky: Callable[[str], NDArray[np.bool_]],
 ) -> References:
     """Load the references of an exposure, or find them in memory.
 
@@ -247,6 +259,8 @@ def load_references(
         Of its ramps: (nints, ngroups, ny, nx).
     read_user_dq
         Reads the file of flags that a user adds to the mask.
+    read_sky
+        Reads the file of a user's mask of the sky.
 
     Raises
     ------
@@ -282,6 +296,11 @@ def load_references(
         keep("readnoise", load.held(step, "readnoise", "", load.image)[:1])
     keep("reset reset_dq reset_shape", load.held("reset", "reset", "", load.reset))
     keep("rscd", load.held("rscd", "rscd", "", load.rscd))
+    keep("picture_frame", load.held("picture_frame", "pictureframe", "", load.image)[:1])
+    if chosen.flattens:
+        keep("flat", load.held("clean_flicker_noise", "flat", "filled", load.flat))
+    if chosen.user_sky is not None:
+        found["sky"] = read_sky(chosen.user_sky)
     found.pop("_", None)
     return _noise(chosen, References(**found), readout)
 
