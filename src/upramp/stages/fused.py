@@ -384,7 +384,8 @@ class FusedRun:
         self._step = name
         self._delegated[name] = reason
         self._tell(f"{name}: by the official step: {reason}")
-        log = run_official_step(name, state, self.model, self.parameters, self.overrides)
+        products = self.folder if self.save else None
+        log = run_official_step(name, state, self.model, self.parameters, self.overrides, products)
         self._log += log
 
     def _name_step(self, name: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,7 @@ def run_official_step(
     model: Any,
     parameters: Parameters,
     overrides: Mapping[str, Any],
+    products: Path | None = None,
 ) -> list[str]:
     """Let an official step change the exposure as it would in its pipeline.
 
@@ -43,6 +45,8 @@ def run_official_step(
         What it is calibrated with.
     overrides
         The user's values by ``step.parameter``.
+    products
+        Where files go that the step was asked to write; None drops them.
 
     Returns
     -------
@@ -73,6 +77,9 @@ def run_official_step(
             instance.output_dir = folder
             result = getattr(instance, name).run(model)
         lines = file.read_text("utf-8", "replace").splitlines()
+        if products is not None:
+            for written in Path(folder).glob("*.fits"):
+                shutil.move(written, products / written.name)
     if result is None or not hasattr(result, "groupdq"):
         raise CalibrationError(
             model.meta.filename, f"the official step {name} gave no ramp", "see the log"
