@@ -11,16 +11,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from . import flicker_noise, flicker_parameters, picture_frame
+from . import flicker_noise, picture_frame
+from .flicker_choice import choose_parameters
 from .flicker_mask import scene_mask
+from .flicker_parameters import chooses, plan, refused, supported
 from .jump import usable_now
 from .ramp_fit import RampFit
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from .state import State
@@ -57,10 +61,12 @@ def foreign(state: State, name: str) -> str | None:
         if skips or state.references.picture_frame is None:
             return None
         return picture_frame.supported(parameters) or _draft_refused(state)
-    reason = flicker_parameters.supported(parameters, readout.exp_type)
-    if reason or flicker_parameters.refused(parameters, readout.exp_type):
+    reason = supported(parameters, readout.exp_type)
+    if reason or refused(parameters, readout.exp_type):
         return reason
-    return None if state.references.sky is not None else _draft_refused(state)
+    if state.references.sky is not None and not chooses(parameters, readout.exp_type):
+        return None
+    return _draft_refused(state)
 
 
 def _draft_refused(state: State) -> str | None:
@@ -132,63 +138,64 @@ def clean_flicker_noise(state: State, dark_current: NDArray[np.float32] | None) 
         (ny, nx), or None.
     """
     parameters, readout = state.parameters["clean_flicker_noise"], state.readout
-    reason = flicker_parameters.refused(parameters, readout.exp_type)
-    if reason:
-        _fail(state, reason)
-        return
-    cleaning = flicker_parameters.plan(
-        parameters,
-        readout.exp_type,
-        readout.subarray,
-        readout.slowaxis,
-        state.frame.shape[2:],
-        state.references.flat,
-    )
-    scene = _scene(state, dark_current)
-    if scene is None:
-        return
+    reason = refused(parameters, readout.exp_type)
+    rate = None
+    chosen: Mapping[str, Any] = {}
+    if reason is None and chooses(parameters, readout.exp_type):
+        rate = _draft(state, dark_current, each=False)
+        if rate is None:
+            reason = _NO_RATES
+        else:
+            axis = plan(parameters, readout, (0, 0)).axis
+            chosen = choose_parameters(rate, state.references.flat, readout.exp_type, axis)
+            state.note(f"clean_flicker_noise: {chosen}")
+    if reason is None:
+        reason = _clean(state, dark_current, {**parameters, **chosen}, rate)
+    if reason is None:
+        state.complete("clean_flicker_noise")
+    else:
+        state.status["clean_flicker_noise"] = "FAILED"
+        state.note(f"clean_flicker_noise has failed: {reason}")
+
+
+def _clean(
+    state: State,
+    dark_current: NDArray[np.float32] | None,
+    parameters: Mapping[str, Any],
+    rate: NDArray[np.float32] | None,
+) -> str | None:
+    """Clean with these parameters; say what failed, if something does.
+
+    A draft of the rates, of all integrations together, may be at hand.
+    """
+    shape = state.frame.shape
+    scene, single = state.references.sky, parameters["single_mask"]
+    flat = state.references.flat if parameters["apply_flat_field"] else None
+    if scene is not None:
+        if scene.shape not in {shape[2:], (shape[0], *shape[2:])}:
+            return f"the mask is {scene.shape} where the exposure calls for {shape[2:]}"
+    elif shape[1] < 2:
+        return None  # there is no difference of groups
+    else:
+        if rate is None or not single:
+            rate = _draft(state, dark_current, each=not single)
+        if rate is None:
+            return _NO_RATES
+        with np.errstate(all="ignore"):
+            scene = scene_mask(
+                rate if flat is None else rate / flat,
+                n_sigma=parameters["n_sigma"],
+                fit_histogram=parameters["fit_histogram"],
+                single_mask=single,
+            )
+    cleaning = plan(parameters, state.readout, shape[2:], flat)
     data, groupdq = state.settle()
     if cleaning.model:
         flicker_noise.clean_by_model(data, groupdq, scene, cleaning)
-    else:
-        noise = flicker_noise.measure(data, groupdq, scene, cleaning, state.threads)
-        state.through(
-            lambda t: flicker_noise.subtract(t.ramp, noise, cleaning, t.y0, t.first, t.last)
-        )
-    state.complete("clean_flicker_noise")
-
-
-def _scene(state: State, dark_current: NDArray[np.float32] | None) -> NDArray[np.bool_] | None:
-    """Say which pixels show the sky; None, and what failed is noted, if that cannot be told."""
-    parameters, shape = state.parameters["clean_flicker_noise"], state.frame.shape
-    sky = state.references.sky
-    if sky is not None:
-        planes = (shape[0], *shape[2:])
-        if sky.shape not in {planes, planes[1:]}:
-            _fail(state, f"the mask is {sky.shape} where the exposure calls for {planes[1:]}")
-            return None
-        return sky
-    if shape[1] < 2:
-        return np.ones(shape[2:], np.bool_)  # there is no difference of groups to look at
-    single = parameters["single_mask"]
-    rate = _draft(state, dark_current, each=not single)
-    if rate is None:
-        _fail(state, _NO_RATES)
         return None
-    if state.references.flat is not None:
-        with np.errstate(all="ignore"):
-            rate = rate / state.references.flat
-    return scene_mask(
-        rate,
-        n_sigma=parameters["n_sigma"],
-        fit_histogram=parameters["fit_histogram"],
-        single_mask=single,
-    )
-
-
-def _fail(state: State, reason: str) -> None:
-    state.status["clean_flicker_noise"] = "FAILED"
-    state.note(f"clean_flicker_noise has failed: {reason}")
+    noise = flicker_noise.measure(data, groupdq, scene, cleaning, state.threads)
+    state.through(lambda t: flicker_noise.subtract(t.ramp, noise, cleaning, t.y0, t.first, t.last))
+    return None
 
 
 DONE: Final = MappingProxyType(

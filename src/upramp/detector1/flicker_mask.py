@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from .flicker_background import clip_exactly, kept_ranks
-from .ranked import Ranked
+from .flicker_background import clip, clip_exactly
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -59,26 +58,8 @@ def scene_mask(
         room = np.empty(rate.shape[-2:], np.float32).reshape(-1)
         planes = [(rate, mask)] if rate.ndim == 2 else zip(rate, mask, strict=True)
         for plane, its_mask in planes:
-            _keep_sky(plane, its_mask, n_sigma, room, fit_histogram=fit_histogram)
+            if fit_histogram:
+                clip_exactly(plane, its_mask, lower=_LOWER, upper=n_sigma, fit_histogram=True)
+            else:
+                clip(plane, its_mask, room, lower=_LOWER, upper=n_sigma)
     return np.all(mask, axis=0) if single_mask and mask.ndim == 3 else mask
-
-
-def _keep_sky(
-    image: NDArray[np.float32],
-    mask: NDArray[np.bool_],
-    n_sigma: float,
-    room: NDArray[np.float32],
-    *,
-    fit_histogram: bool,
-) -> None:
-    if not mask.any():
-        return
-    if not fit_histogram:
-        ranked = Ranked(image, mask, room)
-        kept = kept_ranks(ranked, _LOWER, n_sigma, lower_half=False)
-        if kept is not None:
-            start, end = kept
-            mask &= image >= ranked.value(start)
-            mask &= image <= ranked.value(end - 1)
-            return
-    clip_exactly(image, mask, lower=_LOWER, upper=n_sigma, fit_histogram=fit_histogram)

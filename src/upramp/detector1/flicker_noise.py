@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from .flicker_background import clip_exactly, kept_ranks, median_of_two, model_background
+from .flicker_background import clip, clip_exactly, kept_ranks, median_of_two, model_background
 from .flicker_kernels import add_up, difference, median_of_columns, median_of_rows
 from .flicker_parameters import CHANNELS, FULL
 from .ranked import Ranked
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from .flicker_parameters import Cleaning
 
-__all__ = ["Noise", "clean_by_model", "measure", "subtract"]
+__all__ = ["Noise", "clean_by_model", "line_medians", "measure", "subtract"]
 
 _UNLIMITED: Final = np.array([-np.inf, np.inf, -np.inf, np.inf], np.float32)
 _NOTHING: Final = np.zeros((0, 0), np.float32)
@@ -169,20 +169,29 @@ def _measure_exactly(
         warnings.simplefilter("ignore", RuntimeWarning)
         level = np.float32(np.nanmedian(image[mask]))
         image -= level
-    _clip_and_take_stripes(image, mask, cleaning, stripes)
+    if cleaning.n_sigma > 0:
+        clip_exactly(image, mask, lower=cleaning.n_sigma, upper=cleaning.n_sigma, lower_half=True)
+    _stripes(image, mask, cleaning.axis, stripes)
     return level
 
 
-def _clip_and_take_stripes(
-    above: NDArray[np.float32],
-    mask: NDArray[np.bool_],
-    cleaning: Cleaning,
-    stripes: NDArray[np.float32],
-) -> None:
-    if cleaning.n_sigma > 0:
-        sigma = cleaning.n_sigma
-        clip_exactly(above, mask, lower=sigma, upper=sigma, lower_half=True)
-    _stripes(above, mask, cleaning.axis, stripes)
+def line_medians(
+    image: NDArray[np.float32], mask: NDArray[np.bool_], axis: int
+) -> NDArray[np.float32]:
+    """Compute the median of each line, 0 where no pixel counts.
+
+    Parameters
+    ----------
+    image
+        (ny, nx).
+    mask
+        (ny, nx): which pixels count.
+    axis
+        1 if lines are rows, 0 if they are columns.
+    """
+    medians = np.empty((image.shape[1 - axis], 1), np.float32)
+    _stripes(image, mask, axis, medians)
+    return medians[:, 0]
 
 
 def _stripes(
@@ -192,7 +201,7 @@ def _stripes(
     stripes: NDArray[np.float32],
 ) -> None:
     """Compute medians of lines, without any limits."""
-    if image.dtype == np.float32 and np.isfinite(image[mask]).all():
+    if np.isfinite(image[mask]).all():
         median = median_of_rows if axis == 1 else median_of_columns
         median(image, mask, _UNLIMITED, np.float32(0), stripes)
         return
@@ -288,8 +297,12 @@ def clean_by_model(
             cleaned[j] = True
             lost = np.isnan(after - before)
             background = model_background(room.image, room.mask, cleaning.box)
-            above = room.image - background
-            _clip_and_take_stripes(above, room.mask, cleaning, stripes)
+            # Single precision already, by every photutils that follows its documentation.
+            above = np.asarray(room.image - background, np.float32)
+            if cleaning.n_sigma > 0:
+                sigma = cleaning.n_sigma
+                clip(above, room.mask, room.values, lower=sigma, upper=sigma, lower_half=True)
+            _stripes(above, room.mask, cleaning.axis, stripes)
             for c, part in _parts(cleaning.axis, above.shape, cleaning.channels):
                 above[part] -= stripes[:, c].reshape((-1, 1) if cleaning.axis == 1 else (1, -1))
             above += background

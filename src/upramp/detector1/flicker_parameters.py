@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["CHANNELS", "FULL", "Cleaning", "plan", "refused", "supported"]
+    from .inputs import Readout
+
+__all__ = ["CHANNELS", "FULL", "Cleaning", "chooses", "plan", "refused", "supported"]
 
 FULL: Final = 2048
 """Pixels along a side of a whole near-infrared detector."""
@@ -81,6 +83,19 @@ def refused(parameters: Mapping[str, Any], exp_type: str) -> str | None:
     return None
 
 
+def chooses(parameters: Mapping[str, Any], exp_type: str) -> bool:
+    """Tell whether some parameters are to be chosen by what the exposure shows.
+
+    Parameters
+    ----------
+    parameters
+        Of the step.
+    exp_type
+        EXP_TYPE.
+    """
+    return bool(parameters["autoparam"]) and exp_type in _AUTOMATIC
+
+
 def supported(parameters: Mapping[str, Any], exp_type: str) -> str | None:
     """Say why the official step has to clean an exposure.
 
@@ -97,10 +112,9 @@ def supported(parameters: Mapping[str, Any], exp_type: str) -> str | None:
         The reason; None if `measure` or `clean_by_model` can.
     """
     median_image = str(parameters["background_method"]).lower() == "median_image"
+    median_image &= not chooses(parameters, exp_type)
     soss = exp_type == "NIS_SOSS"
     # What the official step looks at before it says that there is nothing it can do.
-    if parameters["autoparam"] and exp_type in _AUTOMATIC:
-        return f"autoparam measures what suits {exp_type}"
     if soss and median_image:
         return "background_method median_image needs the traces of SOSS"
     if refused(parameters, exp_type):
@@ -125,9 +139,7 @@ def supported(parameters: Mapping[str, Any], exp_type: str) -> str | None:
 
 def plan(
     parameters: Mapping[str, Any],
-    exp_type: str,
-    subarray: str,
-    slowaxis: int,
+    readout: Readout,
     shape: Sequence[int],
     flat: NDArray[np.float32] | None = None,
 ) -> Cleaning:
@@ -137,19 +149,17 @@ def plan(
     ----------
     parameters
         Of the step.
-    exp_type, subarray
-        EXP_TYPE, SUBARRAY.
-    slowaxis
-        SLOWAXIS: 1, 2, -1 or -2.
+    readout
+        How the exposure was taken.
     shape
         Of a frame: (ny, nx).
     flat
         What groups are divided by before, without zeros or NaN.
     """
-    miri = exp_type.startswith("MIR")
+    miri = readout.exp_type.startswith("MIR")
     # What flickers in the mid-infrared are columns, whichever way they are read.
-    axis = 0 if miri else abs(slowaxis) - 1
-    by_channel = parameters["fit_by_channel"] and subarray.upper() == "FULL" and not miri
+    axis = 0 if miri else abs(readout.slowaxis) - 1
+    by_channel = parameters["fit_by_channel"] and readout.subarray.upper() == "FULL" and not miri
     method = str(parameters["background_method"]).lower()
     return Cleaning(
         axis=axis,

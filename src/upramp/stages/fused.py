@@ -366,14 +366,14 @@ class FusedRun:
         own = self.parameters.steps["clean_flicker_noise"]
         if own["skip"]:
             return {}
-        from upramp.detector1.flicker_parameters import refused, supported
+        from upramp.detector1.flicker_parameters import chooses, refused, supported
 
         kind = str(self.exposure.exp_type)
         if refused(own, kind) or supported(own, kind):
             return {}
         mask = str(own["user_mask"])
         return {
-            "flattens": own["apply_flat_field"],
+            "flattens": own["apply_flat_field"] or chooses(own, kind),
             "user_sky": None if mask.lower() == "none" else mask,
         }
 
@@ -451,10 +451,12 @@ class FusedRun:
 
     def _references_used(self, state: State) -> dict[str, str]:
         """Name what each step asked for, as far as it got."""
+        from upramp.detector1.flicker_parameters import chooses
+
         used = dict(self._names.get("picture_frame", {}))
         own = self.parameters.steps["clean_flicker_noise"]
         asks = {
-            "flat": own["apply_flat_field"],
+            "flat": own["apply_flat_field"] or chooses(own, str(self.exposure.exp_type)),
             "pastasoss": self.exposure.exp_type == "NIS_SOSS",
         }
         names = self._names.get("clean_flicker_noise", {})
