@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .dark import Dark
+    from .emicorr import EmiReference
+    from .refpix_irs2 import Correction
 
 __all__ = ["Readout", "References", "with_noise"]
 
@@ -49,6 +51,10 @@ class Readout:
         Times of the reads of each group, where they are unevenly spaced.
     multistripe
         Whether the frame is read in stripes.
+    nsamples
+        NSAMPLES: how often a pixel is sampled in a read (MIRI).
+    nrs_normal, nrs_reference
+        NRS_NORM and NRS_REF: how many ordinary and reference pixels IRS2 reads in turn.
     """
 
     instrument: str
@@ -77,6 +83,9 @@ class Readout:
     zero_frame: bool = False
     read_times: Sequence[Sequence[float]] | None = None
     multistripe: bool = False
+    nsamples: int | None = None
+    nrs_normal: int | None = None
+    nrs_reference: int | None = None
 
     @property
     def is_miri(self) -> bool:
@@ -92,6 +101,9 @@ class Readout:
 @dataclass(frozen=True, eq=False)
 class References:
     """References of an exposure, cut to its subarray and prepared; None where there is none.
+
+    Of an exposure in IRS2 mode, ``mask``, ``bias`` and ``bias_dq`` have the reference
+    pixels' rows between the others, as the exposure has; all else has not.
 
     Parameters
     ----------
@@ -119,6 +131,8 @@ class References:
         Planes, flags, and (NINTS, NGROUPS) of MIRI's reset anomaly.
     rscd
         Rows of RSCD_GROUP_SKIP.
+    emicorr
+        Waves of MIRI's electromagnetic interference.
     ipc
         Kernel of inter-pixel capacitance.
     picture_frame
@@ -129,7 +143,9 @@ class References:
     sirs
         ``gamma`` and ``zeta`` of the SIRS kernel.
     irs2
-        ``alpha`` and ``beta`` tables of IRS2, as `upramp.detector1.refpix_irs2` takes them.
+        The correction that the tables ``alpha`` and ``beta`` of IRS2 make.
+    irs2_bad
+        Its reference pixels that are bad: columns OUTPUT, ODD_EVEN, MASK.
     """
 
     mask: NDArray[np.uint32] | None = None
@@ -155,12 +171,14 @@ class References:
     reset_dq: NDArray[np.uint32] | None = None
     reset_shape: tuple[int, int] = (0, 0)
     rscd: Sequence[Mapping[str, Any]] | None = None
+    emicorr: EmiReference | None = None
     ipc: NDArray[np.float32] | None = None
     picture_frame: NDArray[np.float32] | None = None
     flat: NDArray[np.float32] | None = None
     sky: NDArray[np.bool_] | None = None
     sirs: tuple[NDArray[Any], NDArray[Any]] | None = None
-    irs2: Any = None
+    irs2: Correction | None = None
+    irs2_bad: tuple[NDArray[Any], NDArray[Any], NDArray[Any]] | None = None
 
 
 def with_noise(references: References, nframes: int | None) -> References:

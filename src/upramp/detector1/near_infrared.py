@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NO_REFERENCE",
+    "averaged_frames",
     "charge_migration",
     "dark_current",
     "dq_init",
@@ -87,6 +88,31 @@ def dq_init(state: State) -> None:
     state.complete("dq_init")
 
 
+def averaged_frames(state: State) -> int | None:
+    """Say how many frames a group averages, if saturation is to mind that.
+
+    Parameters
+    ----------
+    state
+        The exposure.
+
+    Raises
+    ------
+    InputError
+        If the header does not say it.
+    """
+    if not state.parameters["saturation"]["use_readpatt"]:
+        return None
+    frames = state.readout.nframes
+    if frames is None:
+        raise InputError(
+            "NFRAMES",
+            "it is missing, and saturation needs it",
+            "set saturation.use_readpatt=false",
+        )
+    return frames
+
+
 def saturation(state: State) -> None:
     """Flag saturated groups, their neighbours, and the converter's floor."""
     parameters, refs, readout = state.parameters["saturation"], state.references, state.readout
@@ -94,15 +120,10 @@ def saturation(state: State) -> None:
     if threshold is None or dq is None:
         state.skip("saturation", NO_REFERENCE)
         return
+    frames = averaged_frames(state)
     pattern = None
-    if parameters["use_readpatt"]:
-        if readout.nframes is None:
-            raise InputError(
-                "NFRAMES",
-                "it is missing, and saturation needs it",
-                "set saturation.use_readpatt=false",
-            )
-        pattern = frames_of_groups(max(readout.ngroups, state.frame.ngroups), readout.nframes)
+    if frames is not None:
+        pattern = frames_of_groups(max(readout.ngroups, state.frame.ngroups), frames)
     plan = plan_saturation(state.frame.ngroups, parameters["n_pix_grow_sat"], pattern)
     state.through(
         lambda t: flag_saturation(

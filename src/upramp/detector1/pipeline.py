@@ -50,6 +50,7 @@ __all__ = [
 FUSED: Final = {
     "group_scale": near_infrared.group_scale,
     "dq_init": near_infrared.dq_init,
+    "emicorr": mid_infrared.emicorr,
     "saturation": near_infrared.saturation,
     "ipc": near_infrared.ipc,
     "superbias": near_infrared.superbias,
@@ -154,6 +155,11 @@ def correct(
         The average dark current, (ny, nx), that the ramp fit counts with.
     """
     current = None
+    steps = FUSED
+    if state.readout.is_irs2:
+        from .near_infrared_irs2 import STEPS  # the kernels are seldom needed
+
+        steps = {**FUSED, **STEPS}
     for name in _MIRI if state.readout.is_miri else _NEAR:
         tell(name)
         if state.parameters[name]["skip"]:
@@ -165,15 +171,15 @@ def correct(
         elif name == "refpix" and state.readout.is_miri:
             mid_infrared.refpix(state)
         else:
-            FUSED[name](state)
+            steps[name](state)
     return current
 
 
 def _foreign(state: State, name: str) -> str | None:
     """Say why a step is not done here; None if it is."""
     if name == "emicorr":
-        return "this step is not among the fused ones"
-    if name == "refpix" and not state.readout.is_miri:
+        return mid_infrared.emicorr_refused(state)
+    if name == "refpix" and not (state.readout.is_miri or state.readout.is_irs2):
         return near_infrared.refpix_refused(state)
     return None
 

@@ -139,6 +139,12 @@ class Correction:
         self._symmetric = bool(np.all(symmetric))
 
     @property
+    def nbytes(self) -> int:
+        """What its tables take, in bytes."""
+        tables = sum(table.nbytes for table in self.alpha + self.beta)
+        return tables + self.transform.response.nbytes
+
+    @property
     def result_rows(self) -> int:
         """Rows of a corrected frame."""
         return self.layout.rows if self.preserve else 4 * PIXELS

@@ -320,11 +320,12 @@ class _Job:
         from upramp.references import hash_ahead
 
         from .fused import FusedRun, unfit
+        from .fused_input import corrected_shape
         from .masks import load_mask
         from .official_specs import specification
         from .parameters import resolve_parameters
 
-        flags = None if mask is None else load_mask(mask, self.exposure.shape)
+        flags = None if mask is None else load_mask(mask, corrected_shape(self.exposure))
         reason = unfit(self.exposure)
         if reason is None:
             hash_ahead([self.path])  # which the provenance will ask for

@@ -73,13 +73,19 @@ def unfit(exposure: Any, parameters: Parameters | None = None) -> str | None:
         return f"{name} is not among what is fused"
     if exposure.header.get("MSTR_RD1") or exposure.header.get("SSTR_NST"):
         return "frames read in stripes are not among what is fused"
-    if "IRS2" in (exposure.readpatt or ""):
-        return "the read-out IRS2 is not among what is fused"
-    return None if parameters is None else _unfit_parameter(parameters)
+    from .fused_input import irs2_refused
+
+    if reason := irs2_refused(exposure):
+        return reason
+    return None if parameters is None else _unfit_parameter(exposure, parameters)
 
 
-def _unfit_parameter(parameters: Parameters) -> str | None:
+def _unfit_parameter(exposure: Any, parameters: Parameters) -> str | None:
     steps = parameters.steps
+    if "IRS2" in (exposure.readpatt or ""):
+        own = steps["refpix"]
+        if own["skip"] or own["preserve_irs2_refpix"]:
+            return "reference pixels that stay between the others are not among what is fused"
     for step, values in steps.items():
         for parameter in _MOVES_FILES:
             if values.get(parameter) and not values["skip"]:
@@ -201,13 +207,17 @@ class FusedRun:
 
         state = self._prepared()
         if not all(self.parameters.steps[step]["skip"] for step in BETWEEN):
-            import upramp.detector1.between  # noqa: F401 - its kernels are to be ready too
+            import upramp.detector1.between
+        if state.readout.is_miri and not self.parameters.steps["emicorr"]["skip"]:
+            import upramp.detector1.emicorr
+        if state.readout.is_irs2:
+            import upramp.detector1.near_infrared_irs2  # noqa: F401 - kernels are to be ready
         compiled = kernels.prepare(self.progress)
         if compiled:
             self._tell(f"compiled {compiled} kernels, once for this installation")
         whole = self.parameters.steps["jump"]
         passes = 1.0 + bool(whole["expand_large_events"] or whole["find_showers"])
-        passes += 2.0 * state.readout.is_miri
+        passes += 2.0 * (state.readout.is_miri or state.readout.is_irs2)
         self.progress.start(passes, "references")
         return state, correct(state, self._delegate, self._name_step)
 
@@ -294,6 +304,7 @@ class FusedRun:
         from upramp.references import Subarray
         from upramp.references.bestrefs import resolve
 
+        from .fused_input import corrected_shape
         from .fused_references import Chosen
         from .official_references import (
             named,
@@ -338,7 +349,7 @@ class FusedRun:
                     "give both the same, or use engine stsci",
                 )
         subarray = self.exposure.subarray
-        ny, nx = self.exposure.shape[-2:]
+        ny, nx = corrected_shape(self.exposure)[-2:]
         pars = parameters.references
         self._record = provenance.build(
             engine="upramp",
@@ -461,13 +472,16 @@ class FusedRun:
         }
         names = self._names.get("clean_flicker_noise", {})
         used |= {kind: name for kind, name in names.items() if asks[kind]}
-        for step, kinds in _ASKS.items():
+        irs2 = "IRS2" in (self.exposure.readpatt or "")
+        for step, kinds in {**_ASKS, "refpix": ("refpix",) if irs2 else ()}.items():
             ran = state.status.get(_STATUS.get(step, step))
             names = self._names.get(step, {})
             asked = ran is not None and any(names.get(kind) == "N/A" for kind in kinds)
             if ran != "COMPLETE" and not asked:
                 continue
             used |= {kind: names[kind] for kind in kinds if kind in names}
+        for step in state.asked:
+            used |= self._names.get(step, {})
         return used
 
     def _finalize(self, model: Any, state: State) -> None:

@@ -20,7 +20,15 @@ if TYPE_CHECKING:
 
     Source = Callable[[NDArray[Any], int, int], None]
 
-__all__ = ["flag_source", "pixel_flags", "ramp_source", "readout_of", "zero_frame_of"]
+__all__ = [
+    "corrected_shape",
+    "flag_source",
+    "irs2_refused",
+    "pixel_flags",
+    "ramp_source",
+    "readout_of",
+    "zero_frame_of",
+]
 
 
 def readout_of(model: Any) -> Readout:
@@ -64,8 +72,50 @@ def readout_of(model: Any) -> Readout:
         integration_starts=starts,
         zero_frame=bool(exposure.zero_frame),
         read_times=list(read_times) if read_times else None,
+        nsamples=exposure.nsamples,
+        nrs_normal=exposure.nrs_normal,
+        nrs_reference=exposure.nrs_reference,
         multistripe=subarray.multistripe_reads1 is not None or bool(subarray.num_superstripe),
     )
+
+
+def irs2_refused(exposure: Exposure) -> str | None:
+    """Say why an exposure in IRS2 mode cannot be fused.
+
+    Parameters
+    ----------
+    exposure
+        The exposure.
+
+    Returns
+    -------
+    str or None
+        The reason; None if it can, or is not in that mode.
+    """
+    if "IRS2" not in (exposure.readpatt or ""):
+        return None
+    subarray, header = exposure.subarray, exposure.header
+    pattern = header.whole("NRS_NORM"), header.whole("NRS_REF")
+    sizes = *exposure.shape[-2:], subarray.ysize, subarray.xsize
+    if pattern != (16, 4) or sizes != (3200, 2048, 2048, 2048):
+        return "this layout of the read-out IRS2 is not among what is fused"
+    if header.get("ZEROFRAM") or "ZEROFRAME" in exposure.arrays:
+        return "the read-out IRS2 with a zero frame is not among what is fused"
+    return None
+
+
+def corrected_shape(exposure: Exposure) -> tuple[int, ...]:
+    """Give the shape that ramps have in the end: without interleaved reference pixels.
+
+    Parameters
+    ----------
+    exposure
+        A ramp.
+    """
+    nints, ngroups, ny, nx = exposure.shape
+    if "IRS2" in (exposure.readpatt or ""):
+        ny = exposure.subarray.ysize or ny
+    return nints, ngroups, ny, nx
 
 
 def ramp_source(exposure: Exposure) -> Source:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from upramp.detector1.inputs import Readout
+    from upramp.detector1.irs2_layout import Interleave
     from upramp.references import Reference
 
 __all__ = ["RESIDENT", "Chosen", "load_references"]
@@ -119,8 +120,10 @@ class _Loader:
     def __init__(self, chosen: Chosen, readout: Readout, shape: tuple[int, ...]) -> None:
         self.chosen = chosen
         self.readout = readout
-        self.ngroups, self.ny, self.nx = shape[1:]
         window = chosen.window
+        self.ngroups, self.interleaved_ny, self.nx = shape[1:]
+        # The rows of what is used after interleaved reference pixels are taken out.
+        self.ny = window.ysize
         self._tag = f"{window.xstart},{window.ystart},{self.nx},{self.ny}"
 
     def held(
@@ -139,17 +142,26 @@ class _Loader:
     # ---- one for each type --------------------------------------------------
 
     def mask(self, reference: Reference) -> _Held:
-        return _hold(_flags(reference, (self.ny, self.nx), self.chosen.window))
+        shape = (self.interleaved_ny, self.nx)
+        return _hold(_flags(reference, shape, self.chosen.window))
 
     def saturation(self, reference: Reference) -> _Held:
         data = _cut(reference, "SCI", self.chosen.window, rows=self.ny)
         dq = _flags(reference, data.shape, self.chosen.window)
+        if self.readout.is_irs2:
+            from upramp.detector1.saturation_irs2 import prepare_threshold
+
+            return _hold(*prepare_threshold(data, dq))
         return _hold(*prepare_thresholds(data, dq))
 
     def superbias(self, reference: Reference) -> _Held:
-        data = _cut(reference, "SCI", self.chosen.window, rows=self.ny)
+        data = _cut(reference, "SCI", self.chosen.window, rows=self.interleaved_ny)
         dq = _flags(reference, data.shape, self.chosen.window)
         prepared = data[None] if not np.isnan(data).any() else prepare_bias(data)
+        if self.readout.is_irs2:
+            from upramp.detector1.irs2_layout import deinterleave
+
+            data = deinterleave(data, self.layout())  # as saturation uses it
         return _hold(data, prepared, dq)
 
     def linearity(self, reference: Reference, *, inverse: bool) -> _Held:
@@ -205,6 +217,28 @@ class _Loader:
 
         return _hold(fill_flat(_cut(reference, "SCI", self.chosen.window, rows=self.ny)))
 
+    def layout(self) -> Interleave:
+        from upramp.detector1.irs2_layout import Interleave
+
+        readout = self.readout
+        return Interleave(readout.detector, readout.nrs_normal or 0, readout.nrs_reference or 0)
+
+    def irs2(self, reference: Reference) -> _Held:
+        from upramp.detector1.refpix_irs2 import TABLE_ROWS, Correction
+
+        table = reference.tables["IRS2"]
+        if len(table) != TABLE_ROWS:
+            raise ReferenceFileError(
+                reference.path,
+                f"its table has {len(table)} rows instead of {TABLE_ROWS}",
+                "give another file as `override_refpix`",
+            )
+        columns = _columns(table)
+        alpha, beta = ([columns[f"{kind}_{k}"] for k in range(4)] for kind in ("alpha", "beta"))
+        bad = _columns(reference.tables.get("DQ"))
+        rows = tuple(bad[name] for name in ("output", "odd_even", "mask")) if bad else None
+        return _hold(Correction(self.layout(), alpha, beta), rows)
+
     def reset(self, reference: Reference) -> _Held:
         data = _cut(reference, "SCI", self.chosen.window, rows=self.ny)
         dq = _flags(reference, (self.ny, self.nx), self.chosen.window)
@@ -217,6 +251,11 @@ class _Loader:
         table = reference.tables.get("RSCD_GROUP_SKIP")
         rows = [] if table is None else [_row(record, table.dtype.names) for record in table]
         return _hold(rows)
+
+
+def _columns(table: NDArray[Any] | None) -> dict[str, NDArray[Any]]:
+    names = () if table is None else table.dtype.names or ()
+    return {name.lower(): table[name] for name in names if table is not None}
 
 
 def _row(record: Any, names: tuple[str, ...] | None) -> dict[str, Any]:
@@ -279,7 +318,8 @@ def load_references(
             found["mask"] = combine_masks(found["mask"], read_user_dq(chosen.user_dq))
         except UsageError as error:
             raise UsageError(chosen.user_dq, error.problem, error.remedy) from error
-    keep("threshold threshold_dq", load.held("saturation", "saturation", "", load.saturation))
+    tag = "irs2" if readout.is_irs2 else ""
+    keep("threshold threshold_dq", load.held("saturation", "saturation", tag, load.saturation))
     keep("raw_bias", load.held("saturation", "superbias", "", load.superbias)[:1])
     keep("ipc", load.held("ipc", "ipc", "", load.ipc))
     keep("_ bias bias_dq", load.held("superbias", "superbias", "", load.superbias))
@@ -297,6 +337,20 @@ def load_references(
     keep("reset reset_dq reset_shape", load.held("reset", "reset", "", load.reset))
     keep("rscd", load.held("rscd", "rscd", "", load.rscd))
     keep("picture_frame", load.held("picture_frame", "pictureframe", "", load.image)[:1])
+    if readout.is_irs2:
+        if chosen.get("refpix", "refpix") is None:
+            raise ReferenceFileError(
+                "refpix",
+                "there is no such reference for this exposure, and without it reference pixels "
+                "stay between the others",
+                "give a file as `override_refpix`",
+            )
+        keep("irs2 irs2_bad", load.held("refpix", "refpix", readout.detector, load.irs2))
+    waves = chosen.get("emicorr", "emicorr")
+    if waves is not None:
+        from .emicorr_reference import read_interference
+
+        found["emicorr"] = RESIDENT.get(waves, "emicorr", read_interference)
     if chosen.flattens:
         keep("flat", load.held("clean_flicker_noise", "flat", "filled", load.flat))
     if chosen.user_sky is not None:

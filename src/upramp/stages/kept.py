@@ -163,6 +163,7 @@ def keep(
 
     from .calibration import default_threads
     from .fused import FusedRun, unfit
+    from .fused_input import corrected_shape
     from .official_specs import specification
     from .parameters import resolve_parameters
 
@@ -192,7 +193,7 @@ def keep(
                 threads=threads or default_threads(),
             )
             ramp = run.kept()
-        return Kept(ramp, parameters, opened.shape, run.threads)
+        return Kept(ramp, parameters, corrected_shape(opened), run.threads)
 
 
 def _require_fit(reason: str | None) -> None:
