@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import pickle
 import re
 import sys
 import tempfile
+import zlib
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -47,7 +49,9 @@ def user_folder() -> Path:
     return Path(base) / "upramp" / "kernels"
 
 
-_IMPORT: Final = re.compile(r"^ *from \.(\w*) import (\([^)]*\)|.*)$", re.MULTILINE)
+_IMPORT: Final = re.compile(
+    r"^ *from (?:\.|upramp\.detector1\.?)(\w*) import (\([^)]*\)|.*)$", re.MULTILINE
+)
 
 
 @cache
@@ -131,6 +135,34 @@ class _Locator:
         return str(self._lineno)
 
 
+class _Files(IndexDataCacheFile):
+    """A function's files in one folder; what is damaged, or another source's, is not there."""
+
+    def _load_index(self) -> dict[Any, str]:
+        try:
+            found: dict[Any, str] = super()._load_index()
+        except Exception:  # noqa: BLE001 - whatever a damaged pickle gives
+            return {}
+        return found
+
+    def _mark(self, content: bytes) -> bytes:
+        # The index and this file are written one after the other, and another process, or
+        # a loss of power, may come between.
+        return f"{self._source_stamp} {zlib.crc32(content):08x}\n".encode()
+
+    def _save_data(self, name: str, data: Any) -> None:
+        content = self._dump(data)
+        with self._open_for_write(self._data_path(name)) as file:
+            file.write(self._mark(content))
+            file.write(content)
+
+    def _load_data(self, name: str) -> Any:
+        mark, _, content = Path(self._data_path(name)).read_bytes().partition(b"\n")
+        if mark + b"\n" != self._mark(content):
+            raise ValueError("damaged")
+        return pickle.loads(content)  # noqa: S301 - from a folder that kernels are run from
+
+
 class KernelCache(FunctionCache):
     """Numba's cache of one function, over several folders.
 
@@ -156,7 +188,8 @@ class KernelCache(FunctionCache):
         super().__init__(function)
         self._keep = keep
         stamp = locator.get_source_stamp()
-        self._files = [IndexDataCacheFile(str(f), self._impl.filename_base, stamp) for f in look]
+        self._files = [_Files(str(f), self._impl.filename_base, stamp) for f in look]
+        self._cache_file = _Files(self._cache_path, self._impl.filename_base, stamp)
 
     @property
     def is_filled(self) -> bool:
