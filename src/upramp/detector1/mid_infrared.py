@@ -18,9 +18,78 @@ from .rscd import find_skips, flag_settling, plan_rscd, saturated_levels
 from .tiles import in_rows
 
 if TYPE_CHECKING:
+    from .emicorr import Case
     from .state import State
 
-__all__ = ["firstframe", "lastframe", "refpix", "reset", "rscd"]
+__all__ = ["emicorr", "emicorr_refused", "firstframe", "lastframe", "refpix", "reset", "rscd"]
+
+
+def emicorr_refused(state: State) -> str | None:
+    """Say why interference is not removed here; None if it is."""
+    parameters = state.parameters["emicorr"]
+    if parameters["user_supplied_reffile"] is not None:
+        return "emicorr.user_supplied_reffile is served by the official step"
+    if parameters["save_intermediate_results"] and parameters["onthefly_corr_freq"] is not None:
+        return "emicorr.save_intermediate_results is served by the official step"
+    if state.frame.nx % 4 or state.frame.nx < 16:
+        return "columns that no four outputs share are served by the official step"
+    return None
+
+
+def emicorr(state: State) -> None:
+    """Remove electromagnetic interference."""
+    # The kernels are seldom needed.
+    from .emicorr import LEAST_GROUPS, READ_PATTERNS, SequentialOptions, subtract_interference
+
+    parameters, readout = state.parameters["emicorr"], state.readout
+    if readout.readpatt.upper() not in READ_PATTERNS:
+        state.skip("emicorr", f"it is not made for the read pattern {readout.readpatt}")
+        return
+    if parameters["onthefly_corr_freq"] is None:
+        state.asked.add("emicorr")
+        if state.references.emicorr is None:
+            state.skip("emicorr", NO_REFERENCE)
+            return
+    if state.frame.ngroups < LEAST_GROUPS:
+        state.skip("emicorr", "too few groups")
+        return
+    case = _emicorr_case(state)
+    if case is None:
+        state.skip("emicorr", f"nothing is known of {readout.subarray} {readout.readpatt}")
+        return
+    data, _ = state.settle()
+    algorithm = subtract_interference(
+        data,
+        state.pixeldq,
+        case,
+        readpatt=readout.readpatt,
+        nsamples=readout.nsamples,
+        algorithm=parameters["algorithm"],
+        fit_ints_separately=parameters["fit_ints_separately"],
+        options=SequentialOptions(
+            nints_to_phase=parameters["nints_to_phase"],
+            nbins=parameters["nbins"],
+            scale_reference=parameters["scale_reference"],
+            use_n_cycles=parameters["use_n_cycles"],
+        ),
+        xstart=readout.xstart,
+        threads=state.threads,
+    )
+    waves = ", ".join(f"{frequency:g} Hz" for frequency, _ in case.waves)
+    state.note(f"emicorr removed {waves} ({algorithm})")
+    state.complete("emicorr")
+
+
+def _emicorr_case(state: State) -> Case | None:
+    from .emicorr import find_case, own_case
+
+    readout, reference = state.readout, state.references.emicorr
+    frequencies = state.parameters["emicorr"]["onthefly_corr_freq"]
+    if frequencies is not None:
+        return own_case(frequencies, readout.subarray, readout.readpatt)
+    if reference is None:
+        return None
+    return find_case(reference, readout.subarray, readout.readpatt, readout.detector)
 
 
 def firstframe(state: State) -> None:

@@ -117,6 +117,8 @@ def pairwise_sum(a: Any, n: Any) -> Any:
     n
         How many.
     """
+    if n <= 128:
+        return _leaf_sum(a, 0, n)
     # numpy halves recursively; numba cannot load a recursive function from its
     # cache, so what is left to do is kept here: halves, and (as 0 values) the
     # addition of the two sums before.

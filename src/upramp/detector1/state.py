@@ -81,6 +81,8 @@ class State:
         Corrections that wait to be done.
     recorded
         Values for the products' headers, by their place under ``meta``.
+    asked
+        Steps that asked for their references, of those that do not always.
     groupdq, data
         The whole exposure's, once they are in memory.
     """
@@ -98,6 +100,7 @@ class State:
     status: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     recorded: dict[str, Any] = field(default_factory=dict)
+    asked: set[str] = field(default_factory=set)
     chain: list[TileStep] = field(default_factory=list)
     groupdq: NDArray[np.uint8] | None = None
     data: NDArray[np.float32] | None = None

@@ -78,7 +78,7 @@ def run_official_step(
             result = getattr(instance, name).run(model)
         lines = file.read_text("utf-8", "replace").splitlines()
         if products is not None:
-            for written in Path(folder).glob("*.fits"):
+            for written in (*Path(folder).glob("*.fits"), *Path(folder).glob("*.asdf")):
                 shutil.move(written, products / written.name)
     if result is None or not hasattr(result, "groupdq"):
         raise CalibrationError(
