@@ -425,11 +425,13 @@ class FusedRun:
         fitted = None if fit["skip"] else state.status.pop("ramp_fit", None)
         self._finalize(ramp, state)
         if kept is not None:
+            refout = "REFOUT" in self.exposure.arrays
             product = fused_products.ramp_model(
                 ramp,
                 *kept,
                 state.pixeldq,
                 zeroframe=state.zeroframe,
+                refout=self.exposure.refout.astype(np.float32) if refout else None,
                 dark_current=current,
             )
             self._store(product, "ramp", state)

@@ -101,6 +101,7 @@ def ramp_model(
     pixeldq: NDArray[np.uint32],
     *,
     zeroframe: NDArray[np.float32] | None,
+    refout: NDArray[np.float32] | None,
     dark_current: NDArray[np.float32] | None,
 ) -> Any:
     """Make the product of the corrected ramp.
@@ -115,6 +116,8 @@ def ramp_model(
         (ny, nx).
     zeroframe
         (nints, ny, nx), if there is one.
+    refout
+        (nints, ngroups, ny, nx / 4): MIRI's reference output, if there is one.
     dark_current
         (ny, nx), if the dark gave one.
     """
@@ -122,6 +125,8 @@ def ramp_model(
     product.data, product.groupdq, product.pixeldq = data, groupdq, pixeldq
     if zeroframe is not None:
         product.zeroframe = zeroframe
+    if refout is not None:
+        product.refout = refout
     if dark_current is not None:
         product.average_dark_current = dark_current
     return product
