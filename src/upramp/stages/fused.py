@@ -526,6 +526,7 @@ class FusedRun:
         if self.save:
             self._step = f"writing {name}"
             model.save(str(self.folder / name))
+            self._step = "products"
         return attached
 
     def _empty(self) -> CalibrationError:
