@@ -11,7 +11,7 @@ from benchmarks._table import Row, render
 
 __all__ = ["main"]
 
-_NOT_BENCHMARKS = frozenset({"run", "__main__"})
+_NOT_BENCHMARKS = frozenset({"run", "__main__", "truth_report"})
 
 
 def main() -> None:
