@@ -226,18 +226,20 @@ class _Loader:
     def irs2(self, reference: Reference) -> _Held:
         from upramp.detector1.refpix_irs2 import TABLE_ROWS, Correction
 
-        table = reference.tables["IRS2"]
-        if len(table) != TABLE_ROWS:
-            raise ReferenceFileError(
-                reference.path,
-                f"its table has {len(table)} rows instead of {TABLE_ROWS}",
-                "give another file as `override_refpix`",
-            )
-        columns = _columns(table)
-        alpha, beta = ([columns[f"{kind}_{k}"] for k in range(4)] for kind in ("alpha", "beta"))
+        columns = _columns(reference.tables["IRS2"])
+        names = [[f"{kind}_{k}" for k in range(4)] for kind in ("alpha", "beta")]
+        for name in (*names[0], *names[1]):
+            rows = len(columns.get(name, ()))
+            if rows != TABLE_ROWS:
+                raise ReferenceFileError(
+                    reference.path,
+                    f"its table has {rows} rows in the column {name} instead of {TABLE_ROWS}",
+                    "give another file as `override_refpix`",
+                )
+        alpha, beta = ([columns[name] for name in four] for four in names)
         bad = _columns(reference.tables.get("DQ"))
-        rows = tuple(bad[name] for name in ("output", "odd_even", "mask")) if bad else None
-        return _hold(Correction(self.layout(), alpha, beta), rows)
+        listed = tuple(bad[name] for name in ("output", "odd_even", "mask")) if bad else None
+        return _hold(Correction(self.layout(), alpha, beta), listed)
 
     def reset(self, reference: Reference) -> _Held:
         data = _cut(reference, "SCI", self.chosen.window, rows=self.ny)
