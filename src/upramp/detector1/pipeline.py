@@ -237,6 +237,9 @@ def finish(
     if between:
         from .between import DONE, foreign  # the kernels are seldom needed
 
+        if outcome.events is not None:
+            names = ("exposure.primary_cosmic_rays", "exposure.extended_emission_events")
+            state.recorded.update(zip(names, outcome.events, strict=True))
         for name in between:
             tell(name)
             if reason := foreign(state, name):

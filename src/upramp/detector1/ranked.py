@@ -200,7 +200,7 @@ class Ranked:
         bound
             In double precision.
         """
-        limit = np.float32(bound)
+        limit = _single(bound)
         if float(limit) < bound:
             limit = np.nextafter(limit, np.float32(np.inf))
         return self._place(limit, "left")
@@ -213,7 +213,7 @@ class Ranked:
         bound
             In double precision.
         """
-        limit = np.float32(bound)
+        limit = _single(bound)
         if float(limit) > bound:
             limit = np.nextafter(limit, np.float32(-np.inf))
         return self._place(limit, "right")
@@ -301,6 +301,11 @@ class Ranked:
         kept._tops = self._tops[b : last + 1]
         kept._sum_up()
         return kept
+
+
+def _single(number: float) -> np.float32:
+    with np.errstate(over="ignore"):
+        return np.float32(number)
 
 
 def _plan(

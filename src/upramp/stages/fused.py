@@ -242,8 +242,7 @@ class FusedRun:
         if result.events is not None:
             exposure = self.model.meta.exposure
             exposure.primary_cosmic_rays, exposure.extended_emission_events = result.events
-        for place, value in state.recorded.items():
-            self.model[f"meta.{place}"] = value
+        self._record_values(state)
         if lasting is not None:
             # Even if no product can be made: the next exposure is to know of this one.
             lasting.save(self.model.meta.filename)
@@ -396,8 +395,15 @@ class FusedRun:
         self._delegated[name] = reason
         self._tell(f"{name}: by the official step: {reason}")
         products = self.folder if self.save else None
+        # What the step writes by itself is to say what was done before.
+        self._record_values(state)
+        self._finalize(self.model, state)
         log = run_official_step(name, state, self.model, self.parameters, self.overrides, products)
         self._log += log
+
+    def _record_values(self, state: State) -> None:
+        for place, value in state.recorded.items():
+            self.model[f"meta.{place}"] = value
 
     def _name_step(self, name: str) -> None:
         self._step = name
@@ -466,14 +472,17 @@ class FusedRun:
         """Name what each step asked for, as far as it got."""
         from upramp.detector1.flicker_parameters import chooses
 
-        used = dict(self._names.get("picture_frame", {}))
+        used: dict[str, str] = {}
+        if "picture_frame" in state.status:
+            used |= self._names.get("picture_frame", {})
         own = self.parameters.steps["clean_flicker_noise"]
         asks = {
             "flat": own["apply_flat_field"] or chooses(own, str(self.exposure.exp_type)),
             "pastasoss": self.exposure.exp_type == "NIS_SOSS",
         }
         names = self._names.get("clean_flicker_noise", {})
-        used |= {kind: name for kind, name in names.items() if asks[kind]}
+        if "clean_flicker_noise" in state.status:
+            used |= {kind: name for kind, name in names.items() if asks[kind]}
         irs2 = "IRS2" in (self.exposure.readpatt or "")
         for step, kinds in {**_ASKS, "refpix": ("refpix",) if irs2 else ()}.items():
             ran = state.status.get(_STATUS.get(step, step))
