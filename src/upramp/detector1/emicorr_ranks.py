@@ -85,10 +85,11 @@ def median(values: NDArray[np.float32]) -> np.float32:
     """
     found = np.empty(2, np.float32)
     _middle(values.reshape(-1), found)
+    zero = np.float32(0)  # what numpy begins its mean with: it makes 0 of -0
     if values.size % 2:
-        return np.float32(found[0])
+        return np.float32(zero + found[0])
     with np.errstate(all="ignore"):
-        return np.float32((found[0] + found[1]) / np.float32(2))
+        return np.float32((zero + found[0] + found[1]) / np.float32(2))
 
 
 @inner

@@ -212,6 +212,7 @@ def _clean(ramp: Any, cleaned: Any, first: Any, last: Any) -> Any:
         sx += np.float64(g)
         sxx += np.float64(g) * np.float64(g)
     divisor = n * sxx - sx * sx
+    zero, two = np.float32(0), np.float32(2)
     rest = np.empty((ngroups, _BLOCK), np.float32)
     ranked = np.empty((inside, _BLOCK), np.float32)
     sxy, sy = np.empty(_BLOCK), np.empty(_BLOCK)
@@ -240,13 +241,12 @@ def _clean(ramp: Any, cleaned: Any, first: Any, last: Any) -> Any:
             ranked[:, :count] = rest[1 : ngroups - 1, :count]
             sort_columns(ranked, inside, count)
             upper = inside // 2
+            lower = upper - 1 + inside % 2  # the same one twice can overflow, as it is to
             for x in range(count):
                 if inside <= 2:
                     bias[x] = ranked[0, x]
-                elif inside % 2:
-                    bias[x] = ranked[upper, x]
                 else:
-                    bias[x] = (ranked[upper - 1, x] + ranked[upper, x]) / np.float32(2)
+                    bias[x] = (ranked[lower, x] + ranked[upper, x]) / two + zero
             for g in range(ngroups):
                 for x in range(count):
                     rest[g, x] -= bias[x]
