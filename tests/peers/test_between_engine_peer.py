@@ -28,8 +28,7 @@ def by_both(archive, tmp_path, name, overrides):
             engine=engine,
             overrides=overrides,
             output_dir=tmp_path / engine,
-            # REFOUT of MIRI's ramps is no business of these steps.
-            save_ramp=name != MIRI,
+            save_ramp=True,
         )
     official, ours = (
         {product.name: product for product in result.products} for result in results.values()

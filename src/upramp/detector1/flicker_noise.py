@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from .flicker_background import clip, clip_exactly, kept_ranks, median_of_two, model_background
+from .flicker_background import clip, clip_exactly, model_background
 from .flicker_kernels import add_up, difference, median_of_columns, median_of_rows
 from .flicker_parameters import CHANNELS, FULL
+from .flicker_ranks import SIGMA, kept_ranks, median_of_two
 from .ranked import Ranked
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ def _level_and_limits(
     Returns None if rounding decides.
     """
     ranked = Ranked(room.image, room.mask, room.values)
-    sky = kept_ranks(ranked, 3.0, 3.0, lower_half=True)
+    sky = kept_ranks(ranked, SIGMA, SIGMA, lower_half=True)
     if sky is None:
         return None
     start, end = sky
@@ -164,7 +165,7 @@ def _measure_exactly(
     cleaning: Cleaning,
     stripes: NDArray[np.float32],
 ) -> np.float32:
-    clip_exactly(image, mask, lower=3.0, upper=3.0, lower_half=True)
+    clip_exactly(image, mask, lower=SIGMA, upper=SIGMA, lower_half=True)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore", RuntimeWarning)
         level = np.float32(np.nanmedian(image[mask]))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from .flicker_background import median_of_two
+from .flicker_ranks import median_of_two
 from .kernels import array, b1, const, f4, i8, kernel
 from .ranked import Ranked
 
