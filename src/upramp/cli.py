@@ -80,6 +80,9 @@ def _failed(error: BaseException, *, debug: bool) -> int:
     if isinstance(error, MemoryError):
         _say("there is not enough memory; close other programs, or use a larger machine.")
         return 1
+    if isinstance(error, RuntimeError) and "start new thread" in str(error):
+        _say("no more threads can be started here; close other programs, or raise the limits.")
+        return 1
     text = " ".join(f"{type(error).__name__} {error}".split())
     _say(f"{text}; this is a fault of upramp: run again with --debug and report what it says.")
     return 1

@@ -148,6 +148,7 @@ def stand_in(monkeypatch):
             "usage": UsageError("x", "no such", "choose"),
             "crash": ZeroDivisionError("two\nlines"),
             "memory": MemoryError(),
+            "threads": RuntimeError("can't start new thread"),
             "exit": SystemExit(-1),
             "stop": KeyboardInterrupt(),
             "pipe": BrokenPipeError(),
@@ -231,6 +232,7 @@ def test_file_where_a_folder_is_wanted(tmp_path, arguments):
     [
         ("crash", 1, "run again with --debug"),
         ("memory", 1, "not enough memory"),
+        ("threads", 1, "no more threads can be started here"),
         ("exit", 1, "SystemExit"),
         ("stop", 130, "interrupted"),
     ],

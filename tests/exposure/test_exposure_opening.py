@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import bz2
+import errno
 import gzip
+import mmap
 import os
 import re
 import tempfile
@@ -330,3 +332,15 @@ def test_descriptors_are_not_leaked(tmp_path, raw):
         refusal(packed)
         open_exposure(raw)
     assert len(list(Path("/proc/self/fd").iterdir())) <= before
+
+
+def test_a_file_is_not_blamed_for_want_of_memory(tmp_path, monkeypatch):
+    file = write_level1b(tmp_path / "x_uncal.fits")
+
+    def starved(*args, **keywords):
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+    with open_exposure(file) as exposure:
+        monkeypatch.setattr(mmap, "mmap", starved)
+        with pytest.raises(MemoryError):
+            exposure["SCI"].sum()

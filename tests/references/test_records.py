@@ -1,5 +1,6 @@
 """Parsed references: what is accepted, what is refused, and how subarrays are cut."""
 
+import errno
 import gzip
 
 import numpy as np
@@ -102,6 +103,15 @@ def test_refused_in_one_sentence(gain, reader, spoil, words):
     assert str(caught.value).startswith(f"{gain}: ")
     assert words in str(caught.value)
     assert "override_gain" in str(caught.value)
+
+
+def test_a_file_is_not_blamed_for_want_of_memory(gain, monkeypatch):
+    def starved(*args, **keywords):
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+    monkeypatch.setattr(fits, "open", starved)
+    with pytest.raises(MemoryError):
+        load_reference(gain, "gain")
 
 
 def test_whole_gzip_is_read(gain):

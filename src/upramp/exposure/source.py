@@ -186,6 +186,8 @@ class Source:
         raise InputError(self.path, problem, remedy)
 
     def _fail_reading(self, error: Exception) -> NoReturn:
+        if getattr(error, "errno", None) == errno.ENOMEM:
+            raise MemoryError(str(self.path)) from error
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(self.path, f"it cannot be read ({reason})", "check the disk") from error
 

@@ -69,11 +69,13 @@ def hash_ahead(paths: Iterable[str | os.PathLike[str]]) -> None:
 
     def work(files: list[str | os.PathLike[str]]) -> None:
         for file in files:
-            with suppress(InputError):
+            with suppress(InputError, MemoryError):
                 sha256_of(file)
 
     # It reads and computes without the interpreter's lock.
-    threading.Thread(target=work, args=(list(paths),), name="upramp-hash", daemon=True).start()
+    thread = threading.Thread(target=work, args=(list(paths),), name="upramp-hash", daemon=True)
+    with suppress(RuntimeError):  # where no more threads may be started there is no hurry
+        thread.start()
 
 
 def _key(status: os.stat_result) -> tuple[int, int, int, int]:

@@ -7,6 +7,7 @@ it, once; what a correction then does with them is its own affair.
 
 from __future__ import annotations
 
+import errno
 import re
 import textwrap
 import warnings
@@ -234,6 +235,12 @@ def check_reference(
             require_cover(file, reftype, shapes, hdus[0].header, window)
 
 
+def _require_memory(error: Exception) -> None:
+    """Not blame a file for what the machine lacks."""
+    if getattr(error, "errno", None) == errno.ENOMEM:
+        raise MemoryError from error
+
+
 @contextmanager
 def _opened(file: Path, reftype: str) -> Iterator[Any]:
     """Open a FITS file that is whole, for as long as the block lasts."""
@@ -252,6 +259,7 @@ def _opened(file: Path, reftype: str) -> Iterator[Any]:
     except FileNotFoundError as error:
         raise failed("this reference file is missing") from error
     except _UNREADABLE as error:
+        _require_memory(error)
         raise failed(f"it cannot be read as a FITS file ({_first(error)})") from error
     with hdus:
         if any(sign in str(w.message) for w in caught for sign in _SIGNS_OF_A_CUT):
@@ -261,6 +269,7 @@ def _opened(file: Path, reftype: str) -> Iterator[Any]:
                 warnings.simplefilter("ignore")
                 yield hdus
         except _UNREADABLE as error:
+            _require_memory(error)
             raise failed(f"its data cannot be read ({_first(error)})") from error
 
 

@@ -65,11 +65,28 @@ def translated(
                 f"there is not enough memory ({step})",
                 f"close other programs, or use a larger machine; {see}",
             )
+        if _out_of_threads(cause):
+            return CalibrationError(
+                path,
+                f"no more threads can be started here ({step})",
+                f"close other programs, or ask for one thread; {see}",
+            )
         if isinstance(cause, OSError) and (problem := _no_room(cause)):
             return OutputError(output, problem, "free some space or write elsewhere")
     text = next((line for line in str(error).splitlines() if line.strip()), "")
     reason = f"{type(error).__name__}: {text.strip()}" if text else type(error).__name__
     return CalibrationError(path, f"{who or 'calibration'} failed ({step}): {reason}", see)
+
+
+def _out_of_threads(error: BaseException) -> bool:
+    """Tell whether the system would not start a thread, for want of memory or by a limit.
+
+    Parameters
+    ----------
+    error
+        What happened.
+    """
+    return isinstance(error, RuntimeError) and "start new thread" in str(error)
 
 
 def _no_room(error: OSError) -> str | None:
