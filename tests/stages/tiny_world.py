@@ -121,7 +121,7 @@ def make_exposure(path, *, counts=None, nints=2, exp_type="NRC_IMAGE"):
         counts = 1000 + slope * np.arange(1, NGROUPS + 1)[:, None, None]
         counts = counts[None] + rng.normal(0, 8, (nints, NGROUPS, SIZE, SIZE))
         counts[0, 3:, 10, 11] += 5000  # a cosmic ray
-    nints = len(counts)
+    nints, ngroups = counts.shape[:2]
     model = datamodels.Level1bModel()
     model.data = np.clip(np.round(counts), 0, 65535).astype(np.uint16)
     model.update(
@@ -141,14 +141,14 @@ def make_exposure(path, *, counts=None, nints=2, exp_type="NRC_IMAGE"):
                     "type": exp_type,
                     "readpatt": "RAPID",
                     "nints": nints,
-                    "ngroups": NGROUPS,
+                    "ngroups": ngroups,
                     "nframes": 1,
                     "groupgap": 0,
                     "frame_divisor": 1,
                     "frame_time": 2.0,
                     "group_time": 2.0,
-                    "integration_time": 2.0 * NGROUPS,
-                    "exposure_time": 2.0 * NGROUPS * nints,
+                    "integration_time": 2.0 * ngroups,
+                    "exposure_time": 2.0 * ngroups * nints,
                     "noutputs": 1,
                     "integration_start": 1,
                     "integration_end": nints,
