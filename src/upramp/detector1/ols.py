@@ -40,6 +40,7 @@ from .ols_blocks import (
     fit_block,
     start_block,
     store,
+    take_block,
 )
 from .sorting import insertion_sort
 
@@ -406,12 +407,13 @@ def _fit(
     offset = ngroups * (ngroups - 1) // 2
     weights = np.ascontiguousarray(table[:, offset : offset + ngroups])
     room = np.zeros(ROOM, np.float64)
-    steps = np.empty((max(ngroups - 1, 1), BLOCK), np.float64)
+    raw = np.zeros(ngroups * BLOCK, np.float32)
+    steps = np.zeros(max(ngroups - 1, 1) * BLOCK, np.float64)
     flags = np.empty(BLOCK, np.uint8)
     simple = np.empty((nints, BLOCK), np.bool_)
     every = np.empty(nints, np.bool_)
     noises = np.empty((nints, BLOCK), np.float64)
-    quality_now = np.empty(BLOCK, np.uint32)
+    quality_now = np.zeros(BLOCK, np.uint32)
     all_dnu = np.empty(BLOCK, np.int64)
     all_sat = np.empty(BLOCK, np.int64)
     any_sat = np.empty(BLOCK, np.bool_)
@@ -432,13 +434,14 @@ def _fit(
             # ---- the median rate, which the Poisson variance is taken from
             all_simple = True
             for i in range(nints):
-                for x in range(nb):
+                for x in range(BLOCK):
                     flags[x] = 0
                 for k in range(ngroups):
                     bits = groupdq[i, k, y, x0 : x0 + nb]
                     for x in range(nb):
                         flags[x] |= bits[x]
-                every[i] = add_median(room, ramp, flags, steps, (i, y, x0), time, nb)
+                take_block(raw, ramp, (i, y, x0), nb)
+                every[i] = add_median(room, raw, flags, steps, time, nb)
                 for x in range(nb):
                     simple[i, x] = room[SIMPLE + x] != 0.0
                 if every[i]:
@@ -495,7 +498,9 @@ def _fit(
             for i in range(nints):
                 for x in range(nb):
                     room[SIMPLE + x] = 1.0 if simple[i, x] else 0.0
-                fit_block(room, ramp, weights, quality_now, (i, y, x0), time, nb)
+                if nints > 1:  # else it is still there
+                    take_block(raw, ramp, (i, y, x0), nb)
+                fit_block(room, raw, weights, quality_now, time)
                 slopes = rateints[0, i, row, x0 : x0 + nb]
                 errors = rateints[1, i, row, x0 : x0 + nb]
                 poisson = rateints[2, i, row, x0 : x0 + nb]
@@ -620,7 +625,9 @@ def _fit(
                 exposure_dq[x] |= _PIXEL_DNU if all_dnu[x] == nints else np.uint32(0)
             for x in range(nb):
                 exposure_dq[x] |= _PIXEL_SAT if all_sat[x] == nints else np.uint32(0)
-            finish_rate(room, exposure_dq, nb)
+            for x in range(nb):
+                quality_now[x] = exposure_dq[x]
+            finish_rate(room, quality_now)
             readout = rate[3, row, x0 : x0 + nb]
             store(room, SLOPE, rate[0, row, x0 : x0 + nb], nb)
             store(room, ERROR, rate[1, row, x0 : x0 + nb], nb)

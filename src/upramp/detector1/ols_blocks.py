@@ -15,7 +15,7 @@ import numpy as np
 from upramp.dq import PIXEL
 
 from .kernels import inner
-from .sorting import sort_columns
+from .sorting import block_sorter
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -40,15 +40,18 @@ __all__ = [
     "fit_block",
     "start_block",
     "store",
+    "take_block",
 ]
 
-BLOCK: Final = 128
+BLOCK: Final = 64
 """Pixels that are fitted side by side."""
 
 TOO_LARGE: Final = 1e6
 """A variance from here on stands for none at all."""
 
 _INVALID: Final = np.uint32(PIXEL["DO_NOT_USE"] | PIXEL["SATURATED"])
+
+_sort = block_sorter(BLOCK)
 
 # Where in the room of a block each quantity lies.
 GAIN: Final = 0 * BLOCK
@@ -85,7 +88,8 @@ def start_block(room: NDArray[Any], gains: Any, noises: Any, count: int) -> None
     Parameters
     ----------
     room
-        `ROOM` float64.
+        `ROOM` float64. All of its `BLOCK` columns are computed with, whatever
+        lies in those that are no pixels: loops of known length are the fast ones.
     gains, noises
         float32.
     count
@@ -95,7 +99,7 @@ def start_block(room: NDArray[Any], gains: Any, noises: Any, count: int) -> None
         room[GAIN + x] = np.float64(gains[x])
     for x in range(count):
         room[NOISE + x] = np.float64(noises[x])
-    for x in range(count):
+    for x in range(BLOCK):
         room[MEDIAN + x] = 0.0
         room[SUM_P + x] = 0.0
         room[SUM_R + x] = 0.0
@@ -103,22 +107,52 @@ def start_block(room: NDArray[Any], gains: Any, noises: Any, count: int) -> None
 
 
 @inner
-def _add_step(room: Any, values: Any, step: Any, time: float, count: int) -> None:
-    for x in range(count):
+def take_block(raw: NDArray[Any], ramp: Any, place: tuple[int, int, int], count: int) -> None:
+    """Copy the ramps of a block.
+
+    Parameters
+    ----------
+    raw
+        Gets them: (ngroups * BLOCK,) float32, group after group.
+    ramp
+        Of the tile.
+    place
+        Integration, row of the tile, first column.
+    count
+        How many pixels the block has.
+    """
+    i, y, x0 = place
+    for k in range(ramp.shape[1]):
+        values = ramp[i, k, y, x0 : x0 + count]
+        mine = raw[k * BLOCK : k * BLOCK + count]
+        for x in range(count):
+            mine[x] = values[x]
+
+
+@inner
+def _first_step(room: Any, values: Any, time: float) -> None:
+    for x in range(BLOCK):
+        here = np.float64(values[x]) / time
+        room[BEFORE + x] = here
+        # Zero unless a value is infinite or not a number.
+        room[FINITE + x] = here * 0.0
+
+
+@inner
+def _add_step(room: Any, values: Any, step: Any, time: float) -> None:
+    for x in range(BLOCK):
         here = np.float64(values[x]) / time
         step[x] = here - room[BEFORE + x]
         room[BEFORE + x] = here
-        # Zero unless a value is infinite or not a number.
         room[FINITE + x] += here * 0.0
 
 
 @inner
 def add_median(
     room: NDArray[Any],
-    ramp: Any,
-    flags: Any,
-    steps: Any,
-    place: tuple[int, int, int],
+    raw: NDArray[Any],
+    flags: NDArray[Any],
+    steps: NDArray[Any],
     time: float,
     count: int,
 ) -> bool:
@@ -127,15 +161,13 @@ def add_median(
     Parameters
     ----------
     room
-        Of the block.
-    ramp
-        Of the tile.
+        Of the block; gets SIMPLE.
+    raw
+        The block's ramps; see `take_block`.
     flags
-        (count,) uint8: all flags of the integration's groups together.
+        (BLOCK,) uint8: all flags of the integration's groups together.
     steps
-        (at least ngroups - 1, BLOCK) float64, for the differences.
-    place
-        Integration, row of the tile, first column.
+        (max(ngroups - 1, 1) * BLOCK,) float64, for the differences.
     time
         Seconds of a group.
     count
@@ -144,49 +176,42 @@ def add_median(
     Returns
     -------
     bool
-        Whether all pixels are simple; which are is in the room.
+        Whether all pixels are simple.
     """
-    i, y, x0 = place
-    ngroups = ramp.shape[1]
-    for x in range(count):
-        room[FINITE + x] = 0.0
-        room[BEFORE + x] = 0.0
-    # The first difference is none: its place is taken by the next.
-    for k in range(ngroups):
-        _add_step(room, ramp[i, k, y, x0 : x0 + count], steps[max(k - 1, 0)], time, count)
-    for x in range(count):
-        fine = (room[FINITE + x] == 0.0) & (room[GAIN + x] > 0.0) & (ngroups > 2)
+    ngroups = len(raw) // BLOCK
+    _first_step(room, raw[:BLOCK], time)
+    for k in range(1, ngroups):
+        here = raw[k * BLOCK : (k + 1) * BLOCK]
+        _add_step(room, here, steps[(k - 1) * BLOCK : k * BLOCK], time)
+    long_enough = ngroups > 2
+    for x in range(BLOCK):
+        fine = (room[FINITE + x] == 0.0) & (room[GAIN + x] > 0.0) & long_enough
         room[SIMPLE + x] = 1.0 if fine else 0.0
-    for x in range(count):
+    for x in range(BLOCK):
         room[SIMPLE + x] = room[SIMPLE + x] if flags[x] == 0 else 0.0
     simple = 0
     for x in range(count):
         simple += 1 if room[SIMPLE + x] != 0.0 else 0
-    every = simple == count
-    if not every:
+    # What is sorted must be numbers.
+    if simple != BLOCK:
         for k in range(ngroups - 1):
-            step = steps[k]
-            for x in range(count):
+            step = steps[k * BLOCK : (k + 1) * BLOCK]
+            for x in range(BLOCK):
                 step[x] = step[x] if room[SIMPLE + x] != 0.0 else 0.0
-    sort_columns(steps, ngroups - 1, count)
+    _sort(steps, ngroups - 1)
     half = (ngroups - 1) // 2
-    upper = steps[half]
-    lower = steps[half] if ngroups % 2 == 0 else steps[max(half - 1, 0)]
-    for x in range(count):
+    low = half if ngroups % 2 == 0 else max(half - 1, 0)
+    upper = steps[half * BLOCK : (half + 1) * BLOCK]
+    lower = steps[low * BLOCK : (low + 1) * BLOCK]
+    for x in range(BLOCK):
         middle = (upper[x] + lower[x]) / 2.0
         room[MEDIAN + x] += middle if room[SIMPLE + x] != 0.0 else 0.0
-    return every
+    return simple == count
 
 
 @inner
 def fit_block(
-    room: NDArray[Any],
-    ramp: Any,
-    weights: Any,
-    quality: Any,
-    place: tuple[int, int, int],
-    time: float,
-    count: int,
+    room: NDArray[Any], raw: NDArray[Any], weights: Any, quality: Any, time: float
 ) -> None:
     """Fit an integration of a block as if no ramp had a flag.
 
@@ -195,36 +220,29 @@ def fit_block(
     room
         Of the block; gets SLOPE, ERROR, VAR_P, VAR_R, and the sums over
         integrations for the pixels that are simple.
-    ramp
-        Of the tile.
+    raw
+        The block's ramps; see `take_block`.
     weights
         (6, ngroups) float32.
     quality
-        (count,) uint32: flags of the pixels.
-    place
-        Integration, row of the tile, first column.
+        (BLOCK,) uint32: flags of the pixels.
     time
         Seconds of a group.
-    count
-        How many pixels the block has.
     """
-    i, y, x0 = place
-    ngroups = ramp.shape[1]
-    _choose_power(
-        room, ramp[i, 0, y, x0 : x0 + count], ramp[i, ngroups - 1, y, x0 : x0 + count], count
-    )
+    ngroups = len(raw) // BLOCK
+    _choose_power(room, raw[:BLOCK], raw[(ngroups - 1) * BLOCK : ngroups * BLOCK])
     for k in range(ngroups):
-        _add_group(room, ramp[i, k, y, x0 : x0 + count], weights, k, count)
-    for x in range(count):
+        _add_group(room, raw[k * BLOCK : (k + 1) * BLOCK], weights, k)
+    for x in range(BLOCK):
         room[BAD + x] = 1.0 if (quality[x] & _INVALID) != 0 else 0.0
-    _solve(room, np.float64(ngroups), time, count)
+    _solve(room, np.float64(ngroups), time)
 
 
 @inner
-def _choose_power(room: Any, start: Any, end: Any, count: int) -> None:
-    for x in range(count):
+def _choose_power(room: Any, start: Any, end: Any) -> None:
+    for x in range(BLOCK):
         room[SLOPE + x] = np.float64(end[x]) - np.float64(start[x])
-    for x in range(count):
+    for x in range(BLOCK):
         g = room[GAIN + x]
         r = room[NOISE + x]
         rise = room[SLOPE + x]
@@ -247,7 +265,7 @@ def _choose_power(room: Any, start: Any, end: Any, count: int) -> None:
 
 
 @inner
-def _add_group(room: Any, values: Any, weights: Any, k: int, count: int) -> None:
+def _add_group(room: Any, values: Any, weights: Any, k: int) -> None:
     at = np.float64(k)
     w0 = np.float64(weights[0, k])
     w1 = np.float64(weights[1, k])
@@ -255,7 +273,7 @@ def _add_group(room: Any, values: Any, weights: Any, k: int, count: int) -> None
     w3 = np.float64(weights[3, k])
     w4 = np.float64(weights[4, k])
     w5 = np.float64(weights[5, k])
-    for x in range(count):
+    for x in range(BLOCK):
         power = room[POWER + x]
         weight = w1 if power == 1.0 else w0
         weight = w2 if power == 2.0 else weight
@@ -273,8 +291,8 @@ def _add_group(room: Any, values: Any, weights: Any, k: int, count: int) -> None
 
 
 @inner
-def _solve(room: Any, groups: float, time: float, count: int) -> None:
-    for x in range(count):
+def _solve(room: Any, groups: float, time: float) -> None:
+    for x in range(BLOCK):
         g = room[GAIN + x]
         w, xw, xxw = room[SUM_W + x], room[SUM_X + x], room[SUM_XX + x]
         over = 1.0 / (w * xxw - xw * xw)
@@ -307,7 +325,7 @@ def _solve(room: Any, groups: float, time: float, count: int) -> None:
 
 
 @inner
-def finish_rate(room: NDArray[Any], quality: Any, count: int) -> None:
+def finish_rate(room: NDArray[Any], quality: Any) -> None:
     """Give the rate of the exposure from the sums over its integrations.
 
     Parameters
@@ -315,14 +333,12 @@ def finish_rate(room: NDArray[Any], quality: Any, count: int) -> None:
     room
         Of the block; gets SLOPE, ERROR, VAR_P, VAR_R.
     quality
-        (count,) uint32: flags of the pixels, DO_NOT_USE and SATURATED final
+        (BLOCK,) uint32: flags of the pixels, DO_NOT_USE and SATURATED final
         but for partial saturation.
-    count
-        How many pixels the block has.
     """
-    for x in range(count):
+    for x in range(BLOCK):
         room[BAD + x] = 1.0 if (quality[x] & _INVALID) != 0 else 0.0
-    for x in range(count):
+    for x in range(BLOCK):
         sum_p, sum_r = room[SUM_P + x], room[SUM_R + x]
         var_p = 1.0 / sum_p
         var_p = var_p if sum_p > 0.0 else sum_p

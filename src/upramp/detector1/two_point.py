@@ -20,7 +20,7 @@ import numpy as np
 from upramp.dq import GROUP
 
 from .kernels import array, b1, const, f4, f8, i8, inner, kernel, u1, u4
-from .sorting import insertion_sort, sort_columns
+from .sorting import block_sorter, insertion_sort
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,8 +36,20 @@ _JUMP: Final = np.uint8(GROUP["JUMP_DET"])
 _NO_DATA: Final = np.uint8(GROUP["DO_NOT_USE"] | GROUP["SATURATED"])
 _NOT_JUMP: Final = np.uint8(255 - GROUP["JUMP_DET"])
 
-_VALUES_AT_ONCE: Final = 16384
-"""How many differences of a block are sorted together, so that they stay in the cache."""
+_BLOCK: Final = 64
+"""Pixels that are screened side by side."""
+
+_sort = block_sorter(_BLOCK)
+
+# Where in the room of a block each quantity lies: single precision, then double.
+_GAIN: Final = 0 * _BLOCK
+_DATA: Final = 1 * _BLOCK
+_BEFORE: Final = 2 * _BLOCK
+_FINITE: Final = 3 * _BLOCK
+_ROOM: Final = 4 * _BLOCK
+_SPREAD: Final = 0 * _BLOCK
+_MEDIAN: Final = 1 * _BLOCK
+_WORST: Final = 2 * _BLOCK
 
 
 @dataclass(frozen=True)
@@ -202,6 +214,55 @@ def _flag_one_by_one(
                 absolute[k] = math.nan
 
 
+@inner
+def _difference(room: Any, signed: Any, absolute: Any) -> None:
+    """Take the difference of a group and the one before, in electrons."""
+    for x in range(_BLOCK):
+        after = room[_DATA + x] * room[_GAIN + x]
+        difference = after - room[_BEFORE + x]
+        signed[x] = difference
+        room[_BEFORE + x] = after
+        # Zero unless a difference is infinite or not a number.
+        room[_FINITE + x] += difference * np.float32(0)
+    for x in range(_BLOCK):
+        absolute[x] = abs(signed[x])
+
+
+@inner
+def _zero_odd(room: Any, values: Any) -> None:
+    for x in range(_BLOCK):
+        odd = not (room[_FINITE + x] == np.float32(0))
+        values[x] = np.float32(0) if odd else values[x]
+
+
+@inner
+def _middle(wide: Any, lower: Any, upper: Any) -> None:
+    for x in range(_BLOCK):
+        wide[_MEDIAN + x] = (np.float64(lower[x]) + np.float64(upper[x])) / 2.0
+
+
+@inner
+def _worst(wide: Any, smallest: Any, largest: Any) -> None:
+    """Give the largest deviation from the median, in sigma; NaN where that is none."""
+    for x in range(_BLOCK):
+        median = wide[_MEDIAN + x]
+        sigma = math.sqrt(abs(median) + wide[_SPREAD + x])
+        high = abs(np.float64(largest[x]) - median) / sigma
+        low = abs(np.float64(smallest[x]) - median) / sigma
+        wide[_WORST + x] = high if high > low else low
+
+
+@inner
+def _worst_rounded(wide: Any, smallest: Any, largest: Any) -> None:
+    """Give the same with deviations in single precision, as one-by-one flagging has them."""
+    for x in range(_BLOCK):
+        median = wide[_MEDIAN + x]
+        sigma = math.sqrt(abs(median) + wide[_SPREAD + x])
+        high = np.float64(abs(np.float32(np.float64(largest[x]) - median))) / sigma
+        low = np.float64(abs(np.float32(np.float64(smallest[x]) - median))) / sigma
+        wide[_WORST + x] = high if high > low else low
+
+
 @kernel(
     const(f4, 4), array(u1, 4), const(f4, 2), const(f4, 2), f8, i8, i8, i8,
     f8, f8, f8, b1, b1, b1, f8, f8, array(f8, 2), array(u4, 1),
@@ -229,13 +290,12 @@ def _find(
     nints, ngroups, rows, nx = ramp.shape
     ndiffs = ngroups - 1
     count = nints * ndiffs
-    block = max(16, min(256, _VALUES_AT_ONCE // max(count, 1)))
-    signed = np.empty((count, block), np.float32)
-    absolute = np.empty((count, block), np.float32)
-    before = np.empty(block, np.float32)
-    finite = np.empty(block, np.float32)
-    flags = np.empty(block, np.uint8)
-    look = np.empty(block, np.bool_)
+    signed = np.zeros(count * _BLOCK, np.float32)
+    absolute = np.zeros(count * _BLOCK, np.float32)
+    room = np.zeros(_ROOM, np.float32)
+    wide = np.zeros(3 * _BLOCK, np.float64)
+    flags = np.zeros(_BLOCK, np.uint8)
+    look = np.zeros(_BLOCK, np.bool_)
     values = np.empty(count, np.float64)
     magnitudes = np.empty(count, np.float64)
     sorted_ = np.empty(count, np.float64)
@@ -244,84 +304,83 @@ def _find(
     limit_all = limit4 if count >= 4 else (limit3 if count == 3 else limit2)
     found = 0
     for y in range(first, last):
-        for x0 in range(0, nx, block):
-            nb = min(block, nx - x0)
+        for x0 in range(0, nx, _BLOCK):
+            nb = min(_BLOCK, nx - x0)
             gains = gain[y0 + y, x0 : x0 + nb]
             noises = noise2[y0 + y, x0 : x0 + nb]
             for x in range(nb):
-                flags[x] = 0
-                finite[x] = 0
-            for i in range(nints):
-                quality = groupdq[i, 0, y, x0 : x0 + nb]
-                data = ramp[i, 0, y, x0 : x0 + nb]
-                for x in range(nb):
-                    before[x] = data[x] * gains[x]
-                    flags[x] |= quality[x]
-                for k in range(ndiffs):
-                    quality = groupdq[i, k + 1, y, x0 : x0 + nb]
-                    data = ramp[i, k + 1, y, x0 : x0 + nb]
-                    one = signed[i * ndiffs + k]
-                    other = absolute[i * ndiffs + k]
-                    for x in range(nb):
-                        after = data[x] * gains[x]
-                        difference = after - before[x]
-                        one[x] = difference
-                        other[x] = abs(difference)
-                        before[x] = after
-                        # Zero unless a difference is infinite or not a number.
-                        finite[x] += difference * np.float32(0)
-                        flags[x] |= quality[x]
-            # What is not finite is sorted as zero, and then looked at by itself.
-            any_odd = False
+                room[_GAIN + x] = gains[x]
             for x in range(nb):
-                odd = not (finite[x] == np.float32(0))
-                look[x] = odd or (flags[x] & (_NO_DATA | _JUMP)) != 0
-                any_odd |= odd
-            if any_odd:
-                for k in range(count):
+                wide[_SPREAD + x] = np.float64(noises[x]) / nframes
+            for x in range(_BLOCK):
+                flags[x] = 0
+            for x in range(_BLOCK):
+                room[_FINITE + x] = 0
+            for i in range(nints):
+                for k in range(ngroups):
+                    quality = groupdq[i, k, y, x0 : x0 + nb]
                     for x in range(nb):
-                        if not (finite[x] == np.float32(0)):
-                            signed[k, x] = 0
-                            absolute[k, x] = 0
-            sort_columns(signed, count, nb)
+                        flags[x] |= quality[x]
+                    data = ramp[i, k, y, x0 : x0 + nb]
+                    for x in range(nb):
+                        room[_DATA + x] = data[x]
+                    if k == 0:
+                        for x in range(_BLOCK):
+                            room[_BEFORE + x] = room[_DATA + x] * room[_GAIN + x]
+                        continue
+                    at = (i * ndiffs + k - 1) * _BLOCK
+                    _difference(room, signed[at : at + _BLOCK], absolute[at : at + _BLOCK])
+            # What is not finite is sorted as zero, and then looked at by itself.
+            odd = 0
+            for x in range(nb):
+                odd += 0 if room[_FINITE + x] == np.float32(0) else 1
+            for x in range(nb):
+                look[x] = (flags[x] & (_NO_DATA | _JUMP)) != 0
+            if odd > 0:
+                for x in range(nb):
+                    look[x] |= not (room[_FINITE + x] == np.float32(0))
+            if odd > 0 or nb < _BLOCK:
+                for k in range(count):
+                    _zero_odd(room, signed[k * _BLOCK : (k + 1) * _BLOCK])
+                    _zero_odd(room, absolute[k * _BLOCK : (k + 1) * _BLOCK])
+            _sort(signed, count)
             half = count // 2
-            upper = signed[half]
-            lower = signed[half - 1] if count % 2 == 0 else signed[half]
+            low = half - 1 if count % 2 == 0 else half
+            _middle(
+                wide,
+                signed[low * _BLOCK : (low + 1) * _BLOCK],
+                signed[half * _BLOCK : (half + 1) * _BLOCK],
+            )
             middle = medians[y, x0 : x0 + nb]
             for x in range(nb):
-                middle[x] = (np.float64(lower[x]) + np.float64(upper[x])) / 2.0
+                middle[x] = wide[_MEDIAN + x]
             if not search:
                 pass
             elif single_pass:
-                smallest = signed[0]
-                largest = signed[count - 1]
+                _worst(wide, signed[:_BLOCK], signed[(count - 1) * _BLOCK : count * _BLOCK])
                 for x in range(nb):
-                    sigma = math.sqrt(abs(middle[x]) + np.float64(noises[x]) / nframes)
-                    high = abs(np.float64(largest[x]) - middle[x]) / sigma
-                    low = abs(np.float64(smallest[x]) - middle[x]) / sigma
-                    look[x] |= (high > limit4) | (low > limit4)
+                    look[x] |= not (wide[_WORST + x] <= limit4)
             elif count >= 2:
-                sort_columns(absolute, count, nb)
-                largest = absolute[count - 1]
-                smallest = absolute[0]
+                _sort(absolute, count)
+                last_one = absolute[(count - 1) * _BLOCK : count * _BLOCK]
                 if count >= 4:
                     # The largest is left out: the median of the others.
                     half = (count - 1) // 2
-                    upper = absolute[half]
-                    lower = absolute[half - 1] if count % 2 == 1 else absolute[half]
-                    second = absolute[count - 2]
-                else:
-                    upper = absolute[count - 2] if count == 3 else absolute[0]
-                    lower = upper
-                    second = absolute[0]
-                for x in range(nb):
-                    median = (np.float64(lower[x]) + np.float64(upper[x])) / 2.0
-                    sigma = math.sqrt(abs(median) + np.float64(noises[x]) / nframes)
-                    high = np.float64(abs(np.float32(np.float64(largest[x]) - median))) / sigma
-                    low = np.float64(abs(np.float32(np.float64(smallest[x]) - median))) / sigma
+                    low = half - 1 if count % 2 == 1 else half
+                    second = absolute[(count - 2) * _BLOCK : (count - 1) * _BLOCK]
                     # Of equal largest ones all are left out: another median.
-                    tied = (count >= 4) & (second[x] == largest[x])
-                    look[x] |= (high > limit_all) | (low > limit_all) | tied
+                    for x in range(nb):
+                        look[x] |= second[x] == last_one[x]
+                else:
+                    half = low = count - 2 if count == 3 else 0
+                _middle(
+                    wide,
+                    absolute[low * _BLOCK : (low + 1) * _BLOCK],
+                    absolute[half * _BLOCK : (half + 1) * _BLOCK],
+                )
+                _worst_rounded(wide, absolute[:_BLOCK], last_one)
+                for x in range(nb):
+                    look[x] |= not (wide[_WORST + x] <= limit_all)
             for x in range(nb):
                 if not look[x]:
                     continue
@@ -336,7 +395,7 @@ def _find(
                         if k > 0:
                             values[i * ndiffs + k - 1] = np.float64(here - earlier)
                         earlier = here
-                spread = np.float64(noises[x]) / nframes
+                spread = wide[_SPREAD + x]
                 median, sigma = _scan_pixel(values, sorted_, count, spread)
                 middle[x] = median
                 if math.isnan(median):
