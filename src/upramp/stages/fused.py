@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from upramp.detector1.kept import KeptRamp
     from upramp.detector1.pipeline import Mask
+    from upramp.detector1.ramp_fit import RampFit
     from upramp.detector1.state import State
     from upramp.progress import Progress
 
@@ -146,6 +147,8 @@ class FusedRun:
     _outcome: Outcome = field(default_factory=Outcome)
     _names: dict[str, dict[str, str]] = field(default_factory=dict)
     _context: str = ""
+    _scale_factor: float | None = None
+    _asked_late: dict[str, str] = field(default_factory=dict)
     _record: dict[str, Any] = field(default_factory=dict)
 
     def run(self) -> Outcome:
@@ -205,6 +208,8 @@ class FusedRun:
         from upramp.detector1 import kernels
         from upramp.detector1.pipeline import BETWEEN, correct
 
+        from .fused_input import dark_current_of
+
         state = self._prepared()
         if not all(self.parameters.steps[step]["skip"] for step in BETWEEN):
             import upramp.detector1.between
@@ -219,7 +224,8 @@ class FusedRun:
         passes = 1.0 + bool(whole["expand_large_events"] or whole["find_showers"])
         passes += 2.0 * (state.readout.is_miri or state.readout.is_irs2)
         self.progress.start(passes, "references")
-        return state, correct(state, self._delegate, self._name_step)
+        current = correct(state, self._delegate, self._name_step)
+        return state, dark_current_of(self.exposure) if current is None else current
 
     def _run(self) -> None:
         from upramp.detector1.pipeline import finish
@@ -270,14 +276,13 @@ class FusedRun:
             readout_of,
             zero_frame_of,
         )
-        from .fused_references import load_references
+        from .fused_references import load_references, scale_factor
 
         readout = readout_of(self.model)
         chosen = self._chosen_references()
         shape = self.exposure.shape
         references = load_references(chosen, readout, shape, _read_flags, _read_sky)
-        if references.gain_factor is not None:
-            self.model.meta.exposure.gain_factor = references.gain_factor
+        self._scale_factor = scale_factor(chosen)
         steps = self.parameters.steps
         # Only what is written, or stands in for ramps without a good group, is worth correcting.
         zero = None
@@ -427,6 +432,8 @@ class FusedRun:
 
         ramp = self.model
         fit = self.parameters.steps["ramp_fit"]
+        if fit["skip"]:
+            self._scale(state)
         # What is made of the ramp before the fit does not speak of it.
         fitted = None if fit["skip"] else state.status.pop("ramp_fit", None)
         self._finalize(ramp, state)
@@ -448,25 +455,42 @@ class FusedRun:
             return
         if result.rates is None or result.fit is None:
             raise self._empty()
-        if result.fit.chisq is not None:
-            product = fused_products.chisq_model(ramp, result.fit.chisq)
-            self._store(product, "likely_chisq", state, fit)
-        if result.fit.optional is not None:
-            product = fused_products.optional_model(ramp, result.fit.optional.results())
-            self._store(product, "fitopt", state, fit)
+        if state.references.gain_factor is not None:
+            ramp.meta.exposure.gain_factor = state.references.gain_factor
+        self._store_optional(result.fit, state)
         if fitted is not None:
             state.status["ramp_fit"] = fitted
         rate, rateints = fused_products.rate_models(ramp, result.rates)
-        factor = self.model.meta.exposure.gain_factor
-        scales = not self.parameters.steps["gain_scale"]["skip"]
-        for model in (rate, rateints):
-            state.status["gain_scale"] = (
-                fused_products.scale_rates(model, factor) if scales else "SKIPPED"
-            )
+        self._scale(state, rate, rateints)
         if not has_value(rate):
             raise self._empty()
         self._store(rateints, "rateints", state)
         self._outcome.provenance = self._store(rate, "rate", state)
+
+    def _store_optional(self, fit: RampFit, state: State) -> None:
+        """Store what the fit knows beside the slopes, if it was asked for."""
+        from .fused_products import chisq_model, optional_model
+
+        how = self.parameters.steps["ramp_fit"]
+        if fit.chisq is not None:
+            self._store(chisq_model(self.model, fit.chisq), "likely_chisq", state, how)
+        if fit.optional is not None:
+            product = optional_model(self.model, fit.optional.results())
+            self._store(product, "fitopt", state, how)
+
+    def _scale(self, state: State, *rates: Any) -> None:
+        """Do the step gain_scale; of what is no rate it says that it skipped it."""
+        from .fused_products import scale_rates
+
+        state.skip("gain_scale")
+        if self.parameters.steps["gain_scale"]["skip"]:
+            return
+        factor = self.model.meta.exposure.gain_factor
+        if factor is None:  # it looks into a gain of its own
+            factor = self._scale_factor
+            self._asked_late = self._names.get("gain_scale", {})
+        for model in rates:
+            state.status["gain_scale"] = scale_rates(model, factor)
 
     def _references_used(self, state: State) -> dict[str, str]:
         """Name what each step asked for, as far as it got."""
@@ -493,7 +517,7 @@ class FusedRun:
             used |= {kind: names[kind] for kind in kinds if kind in names}
         for step in state.asked:
             used |= self._names.get(step, {})
-        return used
+        return used | self._asked_late
 
     def _finalize(self, model: Any, state: State) -> None:
         from . import fused_products

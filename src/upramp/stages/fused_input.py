@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "corrected_shape",
+    "dark_current_of",
     "flag_source",
     "irs2_refused",
     "pixel_flags",
@@ -174,6 +175,18 @@ def pixel_flags(exposure: Exposure) -> NDArray[np.uint32]:
     if "PIXELDQ" in exposure.arrays:
         return exposure.pixeldq.astype(np.uint32)
     return np.zeros(exposure.shape[-2:], np.uint32)
+
+
+def dark_current_of(exposure: Exposure) -> NDArray[np.float32] | None:
+    """Give the average dark current that a corrected ramp may have; an array of its own.
+
+    Parameters
+    ----------
+    exposure
+        A ramp.
+    """
+    name = "AVDRKCUR"
+    return np.array(exposure[name], np.float32) if name in exposure.arrays else None
 
 
 def zero_frame_of(exposure: Exposure) -> NDArray[np.float32] | None:

@@ -214,12 +214,16 @@ def finalize(
     log
         Lines of the log.
     """
+    from stdatamodels.jwst import datamodels
+
     version = metadata.version("jwst")
     _, plus, commit = version.partition("+g")
     model.meta.calibration_software_version = version
     model.meta.calibration_software_revision = commit if plus else "RELEASE"
+    is_ramp = isinstance(model, datamodels.RampModel)
     for step, what in status.items():
-        if hasattr(model.meta.cal_step, step):
+        # The official dark step, when it is skipped, calls itself otherwise than the schema.
+        if hasattr(model.meta.cal_step, step) or (step == "dark_current" and is_ramp):
             setattr(model.meta.cal_step, step, what)
     for kind, name in references.items():
         if hasattr(model.meta.ref_file, kind):

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from upramp.detector1.irs2_layout import Interleave
     from upramp.references import Reference
 
-__all__ = ["RESIDENT", "Chosen", "load_references"]
+__all__ = ["RESIDENT", "Chosen", "load_references", "scale_factor"]
 
 RESIDENT: Final = ReferenceCache()
 """References of this process, prepared."""
@@ -359,6 +359,21 @@ def load_references(
         found["sky"] = read_sky(chosen.user_sky)
     found.pop("_", None)
     return _noise(chosen, References(**found), readout)
+
+
+def scale_factor(chosen: Chosen) -> float | None:
+    """Give GAINFACT as gain_scale finds it, where its gain is not that of the ramp fit.
+
+    Parameters
+    ----------
+    chosen
+        The files.
+    """
+    own = chosen.get("gain_scale", "gain")
+    if own is None or own == chosen.get("ramp_fit", "gain"):
+        return None
+    factor: float | None = load_reference(own, "gain").keywords.get("GAINFACT")
+    return factor
 
 
 def _noise(chosen: Chosen, references: References, readout: Readout) -> References:
