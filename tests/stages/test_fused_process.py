@@ -247,7 +247,9 @@ def test_little_memory(environment, uncal, large, tmp_path, spare, threads):
     )
     made = products(folder)
     assert out.returncode == 1
-    assert "not enough memory" in out.stderr
+    # A thread's stack is memory too, and may be what there is no room for.
+    wanted = ("there is not enough memory", "no more threads can be started here")
+    assert any(text in out.stderr for text in wanted)
     assert out.stderr.count("\n") == 1
     assert [name for name in made if name.startswith("large")] == ["large_nrcalong_rate.fits"]
     assert (folder / "large_nrcalong_rate.fits").read_text() == OLD
