@@ -25,7 +25,7 @@ $(BIN)/.ready: pyproject.toml constraints.txt
 practice: $(BIN)/.ready
 	$(BIN)/upramp practice $(PRACTICE)
 	env -u CRDS_SERVER_URL CRDS_PATH="$(CURDIR)/$(PRACTICE)/crds" CRDS_CONTEXT=jwst_0001.pmap \
-		$(BIN)/upramp calibrate --engine stsci -o calibrated \
+		$(BIN)/upramp calibrate -o calibrated \
 		$(PRACTICE)/uncal/jw99001001001_02101_00001_nrcalong_uncal.fits
 	$(BIN)/upramp info calibrated/jw99001001001_02101_00001_nrcalong_rate.fits
 

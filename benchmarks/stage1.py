@@ -6,7 +6,8 @@ jump and fit again after a changed threshold, the whole detector and a window.
 Each way runs in a process of its own: of several repeats after one that is not
 counted the least wall time. Memory is the peak of the process; for arrays and
 for (d), where both start from arrays in memory, the peak above what was held
-when the work began. Slopes of both ways must add up to the same number.
+when the work began. Slopes of both ways, and their errors, must add up to
+the same numbers.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ def rows() -> list[Row]:
 
 def _require_same(figure: str, ours: dict[str, Any], theirs: dict[str, Any]) -> None:
     if theirs["sum"] is not None and ours["sum"] != theirs["sum"]:
-        sys.exit(f"stage1: {figure}: slopes add up to {ours['sum']} and {theirs['sum']}")
+        sys.exit(f"stage1: {figure}: slopes and errors add up to {ours['sum']} and {theirs['sum']}")
 
 
 def _row(figure: str, ours: dict[str, Any], theirs: dict[str, Any] | None, memory: str) -> Row:

@@ -1,7 +1,7 @@
 """Draw the pictures of the README and of these pages from a practice archive.
 
-``python docs/make_pictures.py ARCHIVE [--work DIR]``: calibrates four dithered
-exposures with the official pipelines, stages 1 to 3, and draws what came out
+``python docs/make_pictures.py ARCHIVE [--work DIR]``: takes four dithered
+exposures through stage 1 and the official stages 2 and 3, and draws what came out
 beside what went in. Nothing is retouched: every picture can be made again.
 """  # noqa: INP001 - a script, not a package
 
@@ -78,7 +78,6 @@ def first_stage(archive: Path, work: Path, root: str) -> Path:
     if not (rate.exists() and (work / f"{root}_ramp.fits").exists()):
         upramp.calibrate(
             archive / "uncal" / f"{root}_uncal.fits",
-            engine="stsci",
             output_dir=work,
             save_ramp=True,
         )

@@ -97,6 +97,7 @@ class Official:
             step.siglimit,
         )
         model = linearity.do_correction(model, refs["linearity"])
+        steps.dark_current.set_average_dark_current(model, refs["dark"])
         out, _ = dark_sub.do_correction(model, refs["dark"], None)
         model.data, model.groupdq, model.pixeldq = out.data, out.groupdq, out.pixeldq
         return model
@@ -133,7 +134,11 @@ class Official:
         jump.get_reference_file = lambda _model, kind: self.references[kind]
         return jump._setup_jump_data(model)  # noqa: SLF001 - what the step itself does
 
-    def run(self) -> np.ndarray[Any, Any]:
-        """Do it all."""
-        slope: np.ndarray[Any, Any] = self.fit(self.correct())["slope"]
-        return slope
+    def run(self) -> tuple[Any, Any]:
+        """Do it all; give slopes and their errors."""
+        return self.refit(self.correct())
+
+    def refit(self, model: Any) -> tuple[Any, Any]:
+        """Search for jumps and fit; give slopes and their errors."""
+        image = self.fit(model)
+        return image["slope"], image["err"]

@@ -95,8 +95,8 @@ class Ours:
             threads=self.threads,
         )
 
-    def run(self) -> np.ndarray[Any, Any]:
-        """Do it all."""
+    def run(self) -> tuple[Any, Any]:
+        """Do it all; give slopes and their errors."""
         from upramp.detector1.pipeline import correct, finish
 
         state = self.state()
@@ -104,8 +104,7 @@ class Ours:
         outcome = finish(state, current, _no_delegate, _silent)
         if outcome.rates is None:
             raise SystemExit("nothing was fitted")
-        slope: np.ndarray[Any, Any] = outcome.rates.rate[0]
-        return slope
+        return outcome.rates.rate[0], outcome.rates.rate[1]
 
     def kept(self) -> Any:
         """Correct the ramp and keep it."""

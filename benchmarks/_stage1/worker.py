@@ -53,7 +53,7 @@ def _measure(
         reached = _memory("VmHWM")
         above, peak = max(above, reached - held), max(peak, reached)
     found = {"first": times[0], "best": min(times[1:] or times), "above": above, "peak": peak}
-    found["sum"] = None if last is None else float(np.nansum(np.asarray(last, np.float64)))
+    found["sum"] = None if last is None else [float(np.nansum(a, dtype=float)) for a in last]
     return found
 
 
@@ -113,7 +113,7 @@ def _again(way: str, case: dict[str, Any]) -> dict[str, Any]:
             kept["ramp"] = ramp.copy()
             subject.pipeline.jump.rejection_threshold = float(next(changes))
 
-        found = _measure(lambda: subject.fit(kept["ramp"])["slope"], case["repeats"], fresh)
+        found = _measure(lambda: subject.refit(kept["ramp"]), case["repeats"], fresh)
         # Cut out, a window lacks the neighbours that decide about its edge.
         return {**found, "sum": None} if window else found
     ramp = subject.kept()
@@ -122,7 +122,7 @@ def _again(way: str, case: dict[str, Any]) -> dict[str, Any]:
     def redo() -> Any:
         jump = {**steps["jump"], "rejection_threshold": float(next(changes))}
         done = ramp.refit({**steps, "jump": jump}, window, threads=case["threads"])
-        return done.rates.rate[0]
+        return done.rates.rate[0], done.rates.rate[1]
 
     return _measure(redo, case["repeats"])
 
