@@ -8,6 +8,7 @@ it, once; what a correction then does with them is its own affair.
 from __future__ import annotations
 
 import errno
+import math
 import re
 import textwrap
 import warnings
@@ -66,6 +67,8 @@ _UNREADABLE: Final = (
     zlib.error,
 )
 """What astropy raises for one kind of damage or another."""
+_PIECE: Final = 1 << 18
+"""Numbers that are read at once."""
 _SIGNS_OF_A_CUT: Final = ("truncated", "Error validating header", "Unexpected extra padding")
 
 
@@ -156,6 +159,63 @@ class Reference:
         return array[..., y : y + subarray.ysize, x : x + subarray.xsize]
 
 
+class _Image:
+    """An image of an open file, read piece by piece.
+
+    Astropy keeps all of what it scales, and its copy in the file's byte order beside it.
+    """
+
+    def __init__(self, hdu: Any) -> None:
+        self.shape: tuple[int, ...] = hdu.shape
+        self._hdu = hdu
+
+    def _pieces(self) -> Iterator[tuple[slice, NDArray[Any]]]:
+        rest = max(1, math.prod(self.shape[1:]))
+        step = max(1, _PIECE // rest)
+        for start in range(0, self.shape[0], step):
+            part = slice(start, min(start + step, self.shape[0]))
+            yield part, np.asarray(self._hdu.section[part])
+
+    def has_number(self) -> bool:
+        """Whether not all of it is NaN."""
+        header = self._hdu.header
+        if header.get("BITPIX", 0) > 0 and "BLANK" not in header:
+            return True
+        return any(_Array(piece).has_number() for _, piece in self._pieces())
+
+    def read(self) -> NDArray[Any]:
+        """Give all of it in memory: floats as float32, and in the machine's byte order."""
+        native: NDArray[Any] | None = None
+        for part, piece in self._pieces():
+            if native is None:
+                is_float = piece.dtype.kind == "f"
+                kind = np.float32 if is_float else piece.dtype.newbyteorder("=")
+                native = np.empty(self.shape, kind)
+            native[part] = piece
+        if native is None:
+            native = np.empty(self.shape, np.float32)
+        native.flags.writeable = False
+        return native
+
+
+class _Array:
+    """An array in memory."""
+
+    def __init__(self, array: NDArray[Any]) -> None:
+        self.shape = array.shape
+        self._array = array
+
+    def has_number(self) -> bool:
+        """Whether not all of it is NaN."""
+        if self._array.dtype.kind != "f":
+            return True
+        flat = self._array.reshape(-1)
+        return any(
+            bool(np.isfinite(flat[start : start + _PIECE]).any())
+            for start in range(0, flat.size, _PIECE)
+        )
+
+
 def load_reference(path: str | os.PathLike[str], reftype: str) -> Reference:
     """Read a FITS reference into plain arrays.
 
@@ -181,13 +241,13 @@ def load_reference(path: str | os.PathLike[str], reftype: str) -> Reference:
         for hdu in hdus:
             for key, value in hdu.header.items():
                 keywords.setdefault(key, value)
-            if hdu.name == "ASDF" or hdu.data is None:
+            if hdu.name == "ASDF":
                 continue
-            if hdu.is_image:
-                arrays[hdu.name] = _native(hdu.data)
-            else:
+            if hdu.is_image and hdu.header["NAXIS"]:
+                arrays[hdu.name] = _Image(hdu).read()
+            elif not hdu.is_image and hdu.data is not None:
                 tables[hdu.name] = _table(hdu.data)
-        _check(arrays, file, reftype)
+        _check({name: _Array(array) for name, array in arrays.items()}, file, reftype)
     return Reference(
         reftype=reftype,
         path=file,
@@ -227,7 +287,7 @@ def check_reference(
         _check_other(file, reftype)
         return
     with _opened(file, reftype) as hdus:
-        arrays = {hdu.name: hdu.data for hdu in hdus if hdu.is_image and hdu.header["NAXIS"]}
+        arrays = {hdu.name: _Image(hdu) for hdu in hdus if hdu.is_image and hdu.header["NAXIS"]}
         _check(arrays, file, reftype)
         _check_tables([hdu for hdu in hdus if not hdu.is_image], file, reftype)
         if window is not None:
@@ -273,17 +333,17 @@ def _opened(file: Path, reftype: str) -> Iterator[Any]:
             raise failed(f"its data cannot be read ({_first(error)})") from error
 
 
-def _check(arrays: Mapping[str, NDArray[Any]], file: Path, reftype: str) -> None:
+def _check(arrays: Mapping[str, _Array | _Image], file: Path, reftype: str) -> None:
     for name, dimensions in REQUIRED_ARRAYS.get(reftype, {}).items():
         array = arrays.get(name)
         if array is None:
             problem = f"it has no array {name}, which a {reftype} reference must have"
-        elif array.ndim not in dimensions:
+        elif len(array.shape) not in dimensions:
             wanted = " or ".join(map(str, dimensions))
-            problem = f"its array {name} has {array.ndim} dimensions instead of {wanted}"
-        elif array.size == 0:
+            problem = f"its array {name} has {len(array.shape)} dimensions instead of {wanted}"
+        elif 0 in array.shape:
             problem = f"its array {name} is empty"
-        elif not _has_number(array):
+        elif not array.has_number():
             problem = f"its array {name} holds nothing but NaN"
         else:
             continue
@@ -300,16 +360,6 @@ def _check_tables(tables: list[Any], file: Path, reftype: str) -> None:
             f"it has no rows in a table {wanted}, which a {reftype} reference must have",
             _remedy(reftype),
         )
-
-
-def _has_number(array: NDArray[Any]) -> bool:
-    if array.dtype.kind != "f":
-        return True
-    rows = array.reshape(-1, array.shape[-1])
-    step = max(1, (1 << 20) // rows.shape[-1])
-    return any(
-        bool(np.isfinite(rows[start : start + step]).any()) for start in range(0, len(rows), step)
-    )
 
 
 def _check_other(file: Path, reftype: str) -> None:
@@ -354,15 +404,6 @@ def _missing(tree: Mapping[str, Any], reftype: str) -> str | None:
         ]
         return None if kernels else "kernel of any detector"
     return None
-
-
-def _native(data: Any) -> NDArray[Any]:
-    array = np.asarray(data)
-    kind = np.float32 if array.dtype.kind == "f" else array.dtype.newbyteorder("=")
-    # A copy always: the file is closed, and its memory map with it.
-    native: NDArray[Any] = array.astype(kind)
-    native.flags.writeable = False
-    return native
 
 
 def _table(data: Any) -> NDArray[Any]:
