@@ -83,7 +83,9 @@ def rows() -> list[Row]:
 
 def _require_same(figure: str, ours: dict[str, Any], theirs: dict[str, Any]) -> None:
     if theirs["sum"] is not None and ours["sum"] != theirs["sum"]:
-        sys.exit(f"stage1: {figure}: slopes and errors add up to {ours['sum']} and {theirs['sum']}")
+        sys.exit(
+            f"stage1: {figure}: slopes and errors add up to {ours['sum']} and {theirs['sum']}"
+        )
 
 
 def _row(figure: str, ours: dict[str, Any], theirs: dict[str, Any] | None, memory: str) -> Row:

@@ -8,6 +8,7 @@ import importlib
 import json
 import os
 import pickle
+import pkgutil
 import resource
 import subprocess
 import sys
@@ -15,7 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from upramp.detector1 import kernel_cache
+from upramp.detector1 import kernel_cache, kernels
+from upramp.detector1.__main__ import main as compile_all
 from upramp.detector1.kernels import Kernel, f8
 
 PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1
@@ -368,3 +370,53 @@ def test_user_folder(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", "")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert kernel_cache.user_folder() == tmp_path / ".cache" / "upramp" / "kernels"
+
+
+def test_kernels_of_another_processor_do_not_count(world, monkeypatch):
+    assert world() == (41.0, 0)
+    monkeypatch.setattr(kernel_cache, "_processor", lambda: ("another", "one"))
+    world()
+    assert not world.kept
+
+
+# ---- python -m upramp.detector1
+
+
+@pytest.fixture
+def installation(tmp_path, monkeypatch):
+    """An installation of its own, with one kernel, for a user with a strict mask."""
+    folder = tmp_path / "installation" / "__kernels__"
+    monkeypatch.setattr(kernel_cache, "installation_folder", lambda: folder)
+    monkeypatch.setattr(kernels, "_declared", [Kernel(_half, (f8,))])
+    monkeypatch.setenv("UPRAMP_KERNEL_CACHE", str(tmp_path / "own"))
+    monkeypatch.setattr(pkgutil, "iter_modules", lambda _path: [])
+    kernel_cache.folders.cache_clear()
+    mask = os.umask(0o077)
+    yield folder
+    os.umask(mask)
+    kernel_cache.folders.cache_clear()
+
+
+def _half(x):
+    return x / 2
+
+
+def test_compiling_into_the_installation(installation, tmp_path, capsys):
+    folder = installation / kernel_cache._version()
+    assert compile_all() == 0
+    assert capsys.readouterr().out == f"compiled 1 kernels into {folder}\n"
+    assert len(files(folder)) == 2
+    assert not (tmp_path / "own").exists()
+    for each in (installation, folder):
+        assert each.stat().st_mode & 0o777 == 0o755
+    assert all(each.stat().st_mode & 0o777 == 0o644 for each in folder.iterdir())
+    kernels._declared[:] = [Kernel(_half, (f8,))]
+    assert compile_all() == 0
+    assert "compiled 0 kernels" in capsys.readouterr().out
+
+
+def test_an_installation_that_may_not_be_written(installation, capsys):
+    installation.parent.mkdir()
+    installation.write_text("no folder")
+    assert compile_all() == 1
+    assert "this user may not write it; let whoever installed upramp" in capsys.readouterr().err

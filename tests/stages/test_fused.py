@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import gzip
 import hashlib
 import json
@@ -10,6 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +26,7 @@ from upramp.errors import (
     ReferenceFileError,
     UsageError,
 )
-from upramp.stages import calibrate, read_provenance
+from upramp.stages import calibrate, calibration, read_provenance
 from upramp.stages.fused import FusedRun
 from upramp.stages.provenance import PINNED
 
@@ -649,3 +651,18 @@ def test_products_have_the_official_parts_and_keywords(crds, uncal, made, tmp_pa
 
 def test_the_record_is_plain_json(made):
     assert json.loads(json.dumps(made.provenance)) == made.provenance
+
+
+def test_large_products_of_earlier_runs_do_not_pile_up(crds, uncal, tmp_path, monkeypatch):
+    monkeypatch.setattr(calibration, "_LARGE", 0)
+    gc.disable()  # else a collection may come by itself
+    try:
+        made = weakref.ref(calibrate(uncal, output_dir=tmp_path).rate)
+        assert made() is not None
+        held = calibrate(uncal, output_dir=tmp_path)
+        assert made() is None
+        made = weakref.ref(held.rate)
+        calibrate(uncal, output_dir=tmp_path)
+        assert made() is held.rate
+    finally:
+        gc.enable()

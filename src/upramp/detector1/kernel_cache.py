@@ -24,13 +24,22 @@ from typing import TYPE_CHECKING, Any, Final
 import llvmlite
 import numba
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataCacheFile
+from numba.core.registry import cpu_target
 
 import upramp.dq
+from upramp.errors import OutputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["KernelCache", "folders", "installation_folder", "user_folder"]
+__all__ = [
+    "KernelCache",
+    "folders",
+    "installation_folder",
+    "let_others_read",
+    "open_installation",
+    "user_folder",
+]
 
 _VARIABLE: Final = "UPRAMP_KERNEL_CACHE"
 
@@ -114,6 +123,45 @@ def folders() -> tuple[tuple[Path, ...], Path | None]:
     return (shared, own), own if _is_writable(own) else None
 
 
+def open_installation() -> Path:
+    """Have kernels kept in the installation from now on, whatever the environment says.
+
+    Returns
+    -------
+    Path
+        Their folder, made if need be.
+
+    Raises
+    ------
+    OutputError
+        If this user may not write it.
+    """
+    os.environ.pop(_VARIABLE, None)
+    folder = installation_folder() / _version()
+    if not _is_writable(folder):
+        raise OutputError(
+            folder,
+            "this user may not write it",
+            "let whoever installed upramp compile the kernels",
+        )
+    folders.cache_clear()
+    return folder
+
+
+def let_others_read(folder: Path) -> None:
+    """Let every user read a folder of kernels, whatever this user's mask hides.
+
+    Parameters
+    ----------
+    folder
+        The folder.
+    """
+    for each in (folder.parent, folder):
+        each.chmod(0o755)
+    for each in folder.iterdir():
+        each.chmod(0o644)
+
+
 class _Locator:
     """Tells numba where a kernel's files are."""
 
@@ -133,6 +181,12 @@ class _Locator:
 
     def get_disambiguator(self) -> str:
         return str(self._lineno)
+
+
+@cache
+def _processor() -> Any:
+    """Give what numba tells processors apart by."""
+    return cpu_target.target_context.codegen().magic_tuple()
 
 
 class _Files(IndexDataCacheFile):
@@ -193,8 +247,9 @@ class KernelCache(FunctionCache):
 
     @property
     def is_filled(self) -> bool:
-        """Whether some folder has the function, as its source is now, for some processor."""
-        return any(file._load_index() for file in self._files)  # noqa: SLF001 - no public way
+        """Whether some folder has the function, as its source is now, for this processor."""
+        indices = (file._load_index() for file in self._files)  # noqa: SLF001 - no public way
+        return any(_processor() in key for index in indices for key in index)
 
     def _load_overload(self, sig: Any, target_context: Any) -> Any:
         key = self._index_key(sig, target_context.codegen())

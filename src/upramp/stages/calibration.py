@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import tempfile
+import weakref
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -328,6 +330,7 @@ class _Job:
         flags = None if mask is None else load_mask(mask, corrected_shape(self.exposure))
         reason = unfit(self.exposure)
         if reason is None:
+            _collect_large()
             hash_ahead([self.path])  # which the provenance will ask for
             # What a ramp carries is plain, and so are its slopes; crds opens a model too.
             with light_asdf(possible=has_plain_metadata(self.exposure)):
@@ -338,7 +341,7 @@ class _Job:
                 )
                 reason = unfit(self.exposure, parameters)
                 if reason is None:
-                    return FusedRun(
+                    outcome = FusedRun(
                         exposure=self.exposure,
                         overrides=self.overrides,
                         folder=folder,
@@ -352,9 +355,31 @@ class _Job:
                         threads=threads or default_threads(),
                         mask=flags,
                     ).run()
+                    _large.extend(
+                        weakref.ref(made)
+                        for suffix, made in outcome.models.items()
+                        if suffix in _PRODUCTS and made.data.nbytes > _LARGE
+                    )
+                    return outcome
         if flags is not None:
             raise UsageError("mask", f"it cannot be applied, since {reason}", "leave it out")
         return self.official(log, folder, "upramp", reason)
+
+
+_LARGE: Final = 8 << 20
+_PRODUCTS: Final = ("ramp", "rateints", "rate")
+_large: list[weakref.ref[Any]] = []
+
+
+def _collect_large() -> None:
+    """Free large products of earlier runs that nobody holds but themselves.
+
+    Asdf and astropy leave a product that they wrote in cycles, which Python looks through
+    when it has made many objects, not when it holds many bytes.
+    """
+    if any(reference() is not None for reference in _large):
+        gc.collect()
+    _large.clear()
 
 
 def default_threads() -> int:
