@@ -93,6 +93,7 @@ class KeptRamp:
         self.data, self.groupdq = self.state.settle()
         self._usable = usable_now(self.groupdq)
         self._searched: tuple[Any, NDArray[np.uint8], JumpCounts] | None = None
+        self._latest: tuple[Window, dict[str, Any]] | None = None
 
     def refit(
         self,
@@ -147,8 +148,7 @@ class KeptRamp:
         usable = self._usable if flags is self.groupdq and mask is None else None
         if usable is None:
             usable = self._usable_with(flags, mask)
-        dark = None if self.dark_current is None else part.cut(self.dark_current)
-        fit = RampFit(state, dark, usable)
+        fit = RampFit(state, self._kept_of(part)["dark"], usable)
         state.run(*steps, fit)
         return Refit(
             rates=part.inner_of(fit.rates),
@@ -212,26 +212,37 @@ class KeptRamp:
         threads: int,
     ) -> State:
         state = self.state
-        data, groupdq = part.cut(self.data), part.cut(flags)
-        pixeldq = part.cut(state.pixeldq)
-        references = part.references(state.references)
+        kept = self._kept_of(part)
+        pixeldq, references = kept["pixeldq"].copy(), kept["references"]
         if jumps and references.gain is not None:
-            pixeldq = pixeldq.copy() if pixeldq is state.pixeldq else pixeldq
             flag_bad_gain(pixeldq, references.gain)
-        zero = None if state.zeroframe is None else part.cut(state.zeroframe)
         made = State(
             readout=state.readout,
             references=references,
             parameters=parameters,
-            frame=Frame(*data.shape),
+            frame=Frame(*kept["data"].shape),
             ramp=state.ramp,
             flags=state.flags,
             pixeldq=pixeldq,
-            zeroframe=zero,
+            zeroframe=kept["zeroframe"],
             threads=threads,
         )
-        made.replace(data, groupdq)
+        made.replace(kept["data"], part.cut(flags))
         return made
+
+    def _kept_of(self, part: _Part) -> dict[str, Any]:
+        """Cut out what is not changed; the latest window's is kept, since a slider asks for it."""
+        if self._latest is None or self._latest[0] != part.outer:
+            state = self.state
+            made = {
+                "data": part.cut(self.data),
+                "pixeldq": part.cut(state.pixeldq),
+                "references": part.references(state.references),
+                "zeroframe": None if state.zeroframe is None else part.cut(state.zeroframe),
+                "dark": None if self.dark_current is None else part.cut(self.dark_current),
+            }
+            self._latest = part.outer, made
+        return self._latest[1]
 
 
 class _Part:
