@@ -72,7 +72,8 @@ def test_scaled_planes_are_true_within_half_a_step(path, detector, character):
     data=hnp.arrays(
         np.float32,
         hnp.array_shapes(min_dims=2, max_dims=3, max_side=6),
-        elements=st.floats(-1e5, 1e5, width=32),
+        # Steps between smaller numbers are below what float32 holds with all its digits.
+        elements=st.floats(-1e5, 1e5, width=32).filter(lambda x: x == 0 or abs(x) > 1e-20),
     )
 )
 def test_any_plane_survives_scaling(data):
