@@ -145,10 +145,11 @@ def attach(
     announced = before is not None and json.loads(before.provenance)["created"]
     setattr(model.meta, _BRANCH, {"provenance": json.dumps(stored, sort_keys=True)})
     if announced != stored["created"]:
-        # Once for each run, however often a model is saved on its way.
+        # Once for each run, however often a model is saved on its way; a card of the header
+        # holds 72 characters.
         model.add_history_entry(
             f"upramp {__version__}: {stored['engine']} {stored['pipeline']}, "
-            f"{stored['context']} (ASDF meta.upramp)"
+            f"{stored['context']} (meta.upramp)"
         )
     return stored
 
