@@ -1,0 +1,182 @@
+"""What a hub is started with: its folders, ports and choices, from the environment.
+
+The launcher, the proxy, the configuration of JupyterHub and the services are
+processes of their own; what they have to agree on is read here, once, from
+variables that begin with ``UPRAMP_HUB_``.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from upramp.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["PREFIX", "Settings", "default_state"]
+
+PREFIX: Final = "UPRAMP_HUB_"
+_HIGHEST_PORT: Final = 65535
+
+
+def default_state() -> Path:
+    """Give the folder where a hub keeps what it must not lose."""
+    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(base) / "upramp-hub"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the processes of a hub agree on.
+
+    Parameters
+    ----------
+    state
+        The private folder: accounts, database, secrets, logs.
+    address
+        The address that the proxy listens on.
+    port
+        Its port; the hub and the proxy's own interface take the next two.
+    archive
+        The archive: folders ``uncal`` and ``crds``, read-only for users.
+    homes
+        Users' homes.
+    context
+        The CRDS context in force.
+    spawner
+        ``process`` (a server is a process, with a uid of its own where the hub is
+        root), ``container`` or ``kubernetes``.
+    authenticator
+        ``accounts`` (the hub's own) or ``oidc``.
+    memory
+        Bytes that a server may hold.
+    servers
+        How many servers may run at once.
+    spawns
+        How many may be starting at once.
+    idle_after
+        Seconds after which a server that nobody uses is stopped.
+    warning
+        Seconds before that when its user is told.
+    """
+
+    state: Path = field(default_factory=default_state)
+    address: str = "127.0.0.1"
+    port: int = 8000
+    archive: Path = Path("practice")
+    homes: Path = Path()
+    context: str = "jwst_0001.pmap"
+    spawner: str = "process"
+    authenticator: str = "accounts"
+    memory: int = 4 * 1024**3
+    servers: int = 16
+    spawns: int = 4
+    idle_after: int = 3600
+    warning: int = 600
+
+    def __post_init__(self) -> None:
+        if not 0 < self.port <= _HIGHEST_PORT - 2:
+            raise UsageError(
+                f"port {self.port}",
+                "two more ports are needed above it, up to 65535",
+                "choose one between 1 and 65533",
+            )
+        for name, allowed in (
+            ("spawner", ("process", "container", "kubernetes")),
+            ("authenticator", ("accounts", "oidc")),
+        ):
+            if getattr(self, name) not in allowed:
+                raise UsageError(
+                    f"{PREFIX}{name.upper()}={getattr(self, name)}",
+                    "there is none of this name",
+                    f"choose one of {', '.join(allowed)}",
+                )
+        if self.homes == Path():
+            object.__setattr__(self, "homes", self.state / "homes")
+
+    @property
+    def hub_port(self) -> int:
+        """Port of the hub, on this machine only."""
+        return self.port + 1
+
+    @property
+    def api_port(self) -> int:
+        """Port of the proxy's own interface, on this machine only."""
+        return self.port + 2
+
+    @property
+    def url(self) -> str:
+        """Where users go."""
+        return f"http://{self.address}:{self.port}"
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
+        """Read the settings.
+
+        Parameters
+        ----------
+        environment
+            Variables; None for this process's.
+
+        Raises
+        ------
+        UsageError
+            If a number is none, or a choice is not among those there are.
+        """
+        environment = os.environ if environment is None else environment
+        found: dict[str, object] = {}
+        for each in fields(cls):
+            text = environment.get(PREFIX + each.name.upper())
+            if text is None:
+                continue
+            if each.type == "Path":
+                found[each.name] = Path(text).absolute()
+            elif each.type == "int":
+                found[each.name] = _whole(PREFIX + each.name.upper(), text)
+            else:
+                found[each.name] = text
+        return cls(**found)  # type: ignore[arg-type] - the types are looked at above
+
+    def to_environment(self) -> dict[str, str]:
+        """Give the variables that other processes of the hub read."""
+        return {PREFIX + f.name.upper(): str(getattr(self, f.name)) for f in fields(self)}
+
+    # ---- what lies in the folder of state
+
+    def prepare(self) -> None:
+        """Make the folder of state, for this user alone."""
+        self.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.state.chmod(0o700)
+
+    def secret(self, name: str) -> str:
+        """Give a secret that the processes share; it is made when it is first asked for.
+
+        Parameters
+        ----------
+        name
+            Its file's name.
+        """
+        file = self.state / name
+        try:
+            descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            return file.read_text("ascii").strip()
+        with os.fdopen(descriptor, "w") as new:
+            new.write(secrets.token_hex(32))
+        return file.read_text("ascii").strip()
+
+
+def _whole(name: str, text: str) -> int:
+    if not text.isascii() or not text.isdigit():
+        raise UsageError(f"{name}={text}", "it is no whole number", "give one")
+    return int(text)
+
+
+PYTHON: Final = sys.executable
+"""The interpreter that every process of the hub runs."""
