@@ -130,7 +130,7 @@ class Settings:
             If a number is none, or a choice is not among those there are.
         """
         environment = os.environ if environment is None else environment
-        found: dict[str, object] = {}
+        found: dict[str, Path | int | str] = {}
         for each in fields(cls):
             text = environment.get(PREFIX + each.name.upper())
             if text is None:
@@ -141,7 +141,7 @@ class Settings:
                 found[each.name] = _whole(PREFIX + each.name.upper(), text)
             else:
                 found[each.name] = text
-        return cls(**found)  # type: ignore[arg-type] - the types are looked at above
+        return cls(**found)  # type: ignore[arg-type]
 
     def to_environment(self) -> dict[str, str]:
         """Give the variables that other processes of the hub read."""
