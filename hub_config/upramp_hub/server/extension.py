@@ -1,0 +1,55 @@
+"""Puts all of it into a running server."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Final
+
+from jupyter_server.utils import url_path_join
+from tornado.ioloop import PeriodicCallback
+
+from .routes import ROUTES
+from .watch import Watch
+from .websocket import KernelConnection
+
+__all__ = ["load"]
+
+_INTERVAL: Final = 2000
+"""Milliseconds between two looks at the kernels: what fills the memory does so in seconds."""
+
+
+def load(app: Any) -> None:
+    """Put routes, watch and connections into a server.
+
+    Parameters
+    ----------
+    app
+        The server (``jupyter_server.serverapp.ServerApp``).
+    """
+    web_app = app.web_app
+    settings = web_app.settings
+    limit = os.environ.get("UPRAMP_MEMORY", "")
+    watch = Watch(
+        settings,
+        app.kernel_manager,
+        settings.get("terminal_manager"),
+        int(limit) if limit.isdecimal() else 0,
+    )
+    settings["upramp_watch"] = watch
+    settings["upramp_notify"] = _notifier(app)
+    settings["kernel_websocket_connection_class"] = KernelConnection
+    base = settings["base_url"]
+    web_app.add_handlers(".*$", [(url_path_join(base, path), each) for path, each in ROUTES])
+    callback = PeriodicCallback(watch.look, _INTERVAL)
+    callback.start()
+    settings["upramp_looks"] = callback  # so that it lives as long as the server
+    app.log.info("upramp: activity, endings of kernels and websockets without delay")
+
+
+def _notifier(app: Any) -> Any:
+    """Give what tells the hub of activity now, instead of within the next minute."""
+    for points in app.extension_manager.extension_apps.values():
+        for each in points:
+            if hasattr(each, "notify_activity"):
+                return each.notify_activity
+    return None

@@ -1,0 +1,236 @@
+"""What a user's server is before it is one: root gives up its rights here, and all it may see.
+
+The hub starts this file with an interpreter that loads nothing of a user's
+(``-I -S``), instead of forking itself into another user: a hub has threads,
+and whatever goes wrong between fork and exec of such a process leaves no
+sentence behind. It takes one argument, a plan in JSON, and becomes the
+server: process number and start time stay the same.
+
+Standard library only, and nothing of this package: it runs as root.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import json
+import os
+import resource
+import stat
+import sys
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+PREFIX: Final = "upramp-hub: "
+"""How a line of the server's log begins that says why it never came to be."""
+
+NOT_POSSIBLE: Final = 77
+"""Exit code if this machine does not let even root hide folders."""
+
+BAD_SETUP: Final = 78
+"""Exit code if something about the machine has to be put right first."""
+
+_CLONE_NEWNS: Final = 0x00020000
+_MS_RDONLY: Final = 1
+_MS_NOSUID: Final = 2
+_MS_NODEV: Final = 4
+_MS_NOEXEC: Final = 8
+_MS_REMOUNT: Final = 32
+_MS_BIND: Final = 4096
+_MS_REC: Final = 16384
+_MS_SLAVE: Final = 1 << 19
+_PR_SET_NO_NEW_PRIVS: Final = 38
+
+
+def main(plan: dict[str, Any]) -> NoReturn:
+    """Become the server of a plan.
+
+    Parameters
+    ----------
+    plan
+        ``command``, ``home``, ``memory`` (bytes, 0 for no limit), ``nice``,
+        ``cgroups`` (folders to join), ``make`` (folders to make as the user) and,
+        if this process is root, ``uid``, ``private`` (whether to hide folders),
+        ``folders`` (pairs of a path that the server needs and whether it may
+        write there) and ``passwd`` (a file to put over the system's, or nothing).
+    """
+    os.umask(0o077)
+    for folder in plan["cgroups"]:
+        with contextlib.suppress(OSError):
+            Path(folder, "cgroup.procs").write_text(str(os.getpid()), encoding="ascii")
+    if plan["nice"]:
+        with contextlib.suppress(OSError):
+            os.nice(plan["nice"])
+    uid = plan.get("uid")
+    if uid is not None:
+        _require_reachable(plan) if not plan["private"] else _hide(plan)
+    _limit(plan["memory"])
+    if uid is not None:
+        os.setgroups([])
+        os.setgid(uid)
+        os.setuid(uid)
+        _prctl(_PR_SET_NO_NEW_PRIVS)
+    try:
+        os.chdir(plan["home"])
+    except OSError as error:
+        _fail(f"{plan['home']}: the home cannot be entered ({error.strerror})")
+    for folder in plan["make"]:
+        with contextlib.suppress(OSError):  # it starts without, and says so where it matters
+            Path(folder).mkdir(exist_ok=True, mode=0o700)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    command = plan["command"]
+    try:
+        os.execv(command[0], command)  # noqa: S606 - no shell, and the hub's own command
+    except OSError as error:
+        _fail(f"{command[0]}: it cannot be run by this user ({error.strerror})")
+
+
+def _limit(memory: int) -> None:
+    """Make an allocation that is too large fail, where the process can still say so."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if memory:
+        hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+        if hard != resource.RLIM_INFINITY:
+            memory = min(memory, hard)
+        resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
+
+
+def closed_at(path: str, uid: int) -> str | None:
+    """Give the first folder on the way to a path that a user may not pass, if there is one.
+
+    Parameters
+    ----------
+    path
+        Absolute, without symbolic links.
+    uid
+        The user, who is in no group.
+    """
+    for folder in [*reversed(Path(path).parents), Path(path)]:
+        status = folder.stat()
+        passes = stat.S_IXUSR if status.st_uid == uid else stat.S_IXOTH
+        if stat.S_ISDIR(status.st_mode) and not status.st_mode & passes:
+            return str(folder)
+    return None
+
+
+def _require_reachable(plan: dict[str, Any]) -> None:
+    for path, _ in plan["folders"]:
+        at = closed_at(os.path.realpath(path), plan["uid"])
+        if at is not None:
+            _fail(
+                f"{path}: users' servers cannot reach it, because they may not pass {at}, and "
+                f"this machine does not let the hub show it to them otherwise; "
+                f"allow it with 'chmod o+x {at}', or put it into a folder that is open to all"
+            )
+
+
+# ---- what the server may see ----------------------------------------------------------------
+
+
+def _hide(plan: dict[str, Any]) -> None:
+    """Show only what is needed of the folders that are closed to the user, in mounts of its own.
+
+    The interpreter may lie in root's home, and users' homes in the hub's
+    private folder: each such folder is replaced, for this process alone, by an
+    empty one in which only the needed ones are found again.
+    """
+    if _libc().unshare(_CLONE_NEWNS) != 0:
+        _not_possible()
+    _mount("none", "/", flags=_MS_REC | _MS_SLAVE)
+    # The deeper ones are mounted into the ones above them, so these come first.
+    needed = sorted(
+        {os.path.realpath(path): bool(writes) for path, writes in plan["folders"]}.items(),
+        key=lambda item: item[0].count("/"),
+    )
+    # A descriptor finds its folder also once the way to it is hidden.
+    held = {path: os.open(path, os.O_PATH) for path, _ in needed}
+    for path, _ in needed:
+        while (at := closed_at(path, plan["uid"])) is not None:
+            if at == path:
+                _fail(
+                    f"{path}: users' servers cannot use it, because others may not enter it; "
+                    f"allow it with 'chmod -R o+rX {path}'"
+                )
+            _mount("none", at, kind="tmpfs", flags=_MS_NOSUID | _MS_NODEV, data="mode=0755")
+            for inner, _ in needed:
+                if Path(at) in Path(inner).parents:
+                    _show(inner, held[inner])
+    for path, writes in needed:
+        if not writes:
+            _mount(path, path, flags=_MS_BIND | _MS_REC)
+            flags = _MS_BIND | _MS_REMOUNT | _MS_RDONLY | _MS_NOSUID | _MS_NODEV
+            _mount("none", path, flags=flags)
+    for descriptor in held.values():
+        os.close(descriptor)
+    _hide_others(plan["passwd"])
+
+
+def _hide_others(passwd: str) -> None:
+    """Hide other users' processes, and give this one a name: good to have, where it is allowed."""
+    with contextlib.suppress(OSError):
+        _mount(
+            "proc",
+            "/proc",
+            kind="proc",
+            flags=_MS_NOSUID | _MS_NODEV | _MS_NOEXEC,
+            data="hidepid=2",
+        )
+    if passwd:
+        with contextlib.suppress(OSError):
+            _mount(passwd, "/etc/passwd", flags=_MS_BIND)
+
+
+def _show(path: str, descriptor: int) -> None:
+    if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+        Path(path).mkdir(parents=True, exist_ok=True, mode=0o755)
+    else:
+        Path(path).parent.mkdir(parents=True, exist_ok=True, mode=0o755)
+        Path(path).touch()
+    _mount(f"/proc/self/fd/{descriptor}", path, flags=_MS_BIND | _MS_REC)
+    # mkdir is subject to the umask: the way there has to be open.
+    for folder in Path(path).parents:
+        if os.path.ismount(folder):
+            break
+        folder.chmod(0o755)
+
+
+def _mount(source: str, target: str, kind: str = "none", flags: int = 0, data: str = "") -> None:
+    arguments = (source.encode(), target.encode(), kind.encode(), flags, data.encode())
+    if _libc().mount(*arguments) != 0:
+        number = ctypes.get_errno()
+        if number == errno.EPERM and target != "/proc":
+            _not_possible()
+        raise OSError(number, os.strerror(number), target)
+
+
+def _libc() -> ctypes.CDLL:
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.mount.argtypes = [
+        *(ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p),
+        *(ctypes.c_ulong, ctypes.c_char_p),
+    ]
+    return libc
+
+
+def _prctl(option: int) -> None:
+    with contextlib.suppress(AttributeError):  # another system than Linux
+        _libc().prctl(option, 1, 0, 0, 0)
+
+
+def _not_possible() -> NoReturn:
+    sys.stderr.write(f"{PREFIX}this machine does not let the hub hide folders from a server\n")
+    sys.exit(NOT_POSSIBLE)
+
+
+def _fail(sentence: str) -> NoReturn:
+    sys.stderr.write(f"{PREFIX}{sentence}.\n")
+    sys.exit(BAD_SETUP)
+
+
+if __name__ == "__main__":
+    try:
+        main(json.loads(sys.argv[1]))
+    except OSError as failure:
+        _fail(f"the server could not be prepared ({failure})")
