@@ -6,6 +6,7 @@ Rooms are imported where they are used, so that ``upramp --help`` costs nothing.
 from __future__ import annotations
 
 import argparse
+import difflib
 import json
 import logging
 import os
@@ -49,7 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         What the shell gets: 0 done, 1 failed or different, 2 bad usage or
         input, 130 interrupted, 143 terminated.
     """
-    options = _parser().parse_args(arguments, argparse.Namespace(debug=False))
+    options, rest = _parser().parse_known_args(arguments, argparse.Namespace(debug=False))
+    if rest:
+        options.parser.refuse(rest)
     if not options.debug:
         # Libraries' warnings are for developers; what matters is in errors and logs.
         warnings.simplefilter("ignore")
@@ -133,6 +136,14 @@ class _Parser(argparse.ArgumentParser):
         """Say what is wrong in one line, as every other error is said."""
         self.exit(2, f"upramp: {message}; see `{self.prog} --help`.\n")
 
+    def refuse(self, arguments: Sequence[str]) -> NoReturn:
+        """Say that there is no such argument, and which may have been meant."""
+        known = [name for action in self._actions for name in action.option_strings]
+        first = arguments[0].partition("=")[0]
+        near = difflib.get_close_matches(first.replace("_", "-"), known, n=1)
+        meant = f" (perhaps {near[0]} is meant)" if near and first.startswith("-") else ""
+        self.error(f"unrecognized arguments: {' '.join(arguments)}{meant}")
+
 
 def _named(what: str) -> Callable[[str], str]:
     def named(text: str) -> str:
@@ -166,7 +177,7 @@ def _parser() -> argparse.ArgumentParser:
         name: str, handler: Callable[[argparse.Namespace], int], text: str
     ) -> argparse.ArgumentParser:
         made = commands.add_parser(name, help=text, description=f"{text}.", parents=[common])
-        made.set_defaults(handler=handler)
+        made.set_defaults(handler=handler, parser=made)
         return made
 
     _practice_options(command("practice", _practice, "make practice exposures and references"))
@@ -191,7 +202,8 @@ def _practice_options(parser: argparse.ArgumentParser) -> None:
         "--program",
         action="append",
         metavar="NAME",
-        help="this program only; may be repeated (default: all but the full-frame ones)",
+        help="only this program, besides those that the folder was begun with; may be repeated "
+        "(default: all but the full-frame ones)",
     )
     parser.add_argument("--full-frame", action="store_true", help="the full-frame programs too")
     parser.add_argument("--seed", type=int, help="another sky and noise; the same for the same")
@@ -308,7 +320,9 @@ def _calibrate(options: argparse.Namespace) -> int:
                 for product in result.products:
                     _tell(f"wrote {shlex.quote(str(product))}")
         except UprampError as error:
-            worst = max(worst, _failed(_about(file, error), debug=options.debug))
+            alone = len(options.inputs) == 1 and error.subject in overrides
+            told = error if alone else _about(file, error)
+            worst = max(worst, _failed(told, debug=options.debug))
     return worst
 
 

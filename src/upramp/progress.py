@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import shutil
 import sys
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-__all__ = ["Progress", "Silent", "TerminalBar", "for_terminal"]
+__all__ = ["ONCE", "Lines", "Progress", "Silent", "TerminalBar", "for_terminal"]
+
+ONCE: Final = ", once"
+"""How the label ends of what an installation does once, and takes long for."""
 
 
 class Progress(Protocol):
@@ -42,6 +45,24 @@ class Silent:
         """Show nothing."""
 
 
+class Lines:
+    """One line on standard error for what is done once and takes long; no other progress.
+
+    For logs, where a bar would be thousands of lines and silence a riddle.
+    """
+
+    def start(self, total: float, label: str) -> None:  # noqa: ARG002 - as `Progress`
+        """Say what begins, if it is done once."""
+        if label.endswith(ONCE):
+            print(f"upramp: {label} for this installation", file=sys.stderr, flush=True)  # noqa: T201 - its purpose
+
+    def advance(self, amount: float = 1, label: str | None = None) -> None:
+        """Say nothing."""
+
+    def finish(self) -> None:
+        """Say nothing."""
+
+
 class TerminalBar:
     """A bar on standard error, on one line, with the time left.
 
@@ -60,8 +81,9 @@ class TerminalBar:
             total=total,
             desc=label,
             file=sys.stderr,
-            # Some terminals say that they have no columns at all.
+            # Some terminals say that they have no columns at all, or no rows.
             ncols=min(shutil.get_terminal_size().columns, 120),
+            nrows=2,
             leave=False,
             bar_format="{desc:<34.34} {percentage:3.0f}% |{bar}| {elapsed}<{remaining}",
         )
@@ -93,13 +115,13 @@ class TerminalBar:
 
 
 def for_terminal(*, quiet: bool = False) -> Progress:
-    """Give a bar where someone watches a terminal, else silence.
+    """Give a bar where someone watches a terminal, else a line for what takes long once.
 
     Parameters
     ----------
     quiet
         Ask for silence even on a terminal.
     """
-    if quiet or not sys.stderr.isatty():
+    if quiet:
         return Silent()
-    return TerminalBar()
+    return TerminalBar() if sys.stderr.isatty() else Lines()

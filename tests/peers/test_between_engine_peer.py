@@ -15,7 +15,7 @@ NIRCAM = "jw99003001001_02101_00001_nrcalong"
 NIRISS = "jw99008001001_02101_00001_nis"
 MIRI = "jw99007001001_02101_00001_mirimage"
 NIRSPEC = "jw99009001001_02101_00001_nrs1"
-EXPECTED = ("provenance", "HISTORY", "history", "cdelt")
+EXPECTED = ("provenance", "HISTORY", "history")
 """Parts of the names of metadata that tell the engine, or are no business of these steps."""
 
 

@@ -19,7 +19,7 @@ ENGINES = ("stsci", "upramp")
 ON = {"persistence.skip": False, "persistence.persistence_time": 2000}
 OPTIONAL = {"ramp_fit.save_opt": True}
 
-EXPECTED = ("provenance", "HISTORY", "history", "cdelt")
+EXPECTED = ("provenance", "HISTORY", "history")
 """Parts of the names of metadata that tell the engine, or are no business of these steps."""
 
 

@@ -524,11 +524,28 @@ def test_ones_own_reference_is_used_and_recorded(crds, uncal, tmp_path, made):
         calibrate(uncal, overrides={"jump.override_gain": "/no/such.fits"})
 
 
-def test_jump_and_fit_count_with_one_gain(crds, uncal, tmp_path):
-    one, other = own_gain(crds, tmp_path, 2), own_gain(crds, tmp_path, 3)
-    overrides = overridden(one, ["jump"]) | overridden(other, ["ramp_fit"])
-    with pytest.raises(UsageError, match="are given different files; give both the same"):
-        calibrate(uncal, overrides=overrides)
+@pytest.mark.parametrize("factors", [{"jump": 2, "ramp_fit": 3}, {"jump": 2}, {"ramp_fit": 3}])
+def test_different_gains_of_jump_and_fit_are_the_official_pipelines(
+    crds, uncal, tmp_path, factors
+):
+    overrides = {}
+    for step, factor in factors.items():
+        overrides |= overridden(own_gain(crds, tmp_path, factor), [step])
+    ours = calibrate(uncal, overrides=overrides)
+    assert "another gain" in ours.provenance["delegated"]["Detector1Pipeline"]
+    assert_same_rates(ours, calibrate(uncal, engine="stsci", overrides=overrides))
+
+
+def test_what_an_option_switches_on_is_recorded(made):
+    assert made.provenance["parameters"]["save_calibrated_ramp"] is True
+    assert made.provenance["parameters"]["save_results"] is True
+
+
+def test_the_log_tells_what_was_skipped(made):
+    lines = made.log_file.read_text().splitlines()
+    stamped = [line for line in lines if line[:4].isdigit() and " upramp " in line]
+    assert lines == stamped
+    assert any("upramp skipped: " in line and "ipc" in line for line in lines)
 
 
 def test_no_cache_is_one_sentence(uncal, tmp_path, monkeypatch, capfd):

@@ -66,6 +66,22 @@ def test_refits_equal_whole_runs(environment, name):
             agree(kept.refit(changes, window), whole)
 
 
+def test_a_ramp_with_zero_frames_is_kept_for_every_algorithm(environment):
+    file = environment / "jw99004001001_02101_00001_nrcalong_uncal.fits"
+    kept = upramp.keep(file, threads=2)
+    for changes in ({"ramp_fit.algorithm": "LIKELY"}, {"ramp_fit.suppress_one_group": False}):
+        whole = upramp.calibrate(file, overrides=changes)
+        agree(kept.refit(changes, (slice(100, 228), slice(57, 185))), whole)
+
+
+def test_ends_of_a_window_may_be_left_out(environment):
+    kept = upramp.keep(environment / "jw99008001001_02101_00001_nis_uncal.fits")
+    ny, nx = kept.shape[-2:]
+    again = kept.refit({}, (slice(None), slice(8, None)))
+    assert again.window == (slice(0, ny), slice(8, nx))
+    assert again.rates.rate.shape == (4, ny, nx - 8)
+
+
 def test_a_mask_is_set_between_jump_and_fit(environment, tmp_path):
     from astropy.io import fits
 
@@ -98,6 +114,16 @@ def test_what_is_kept_does_not_change(environment):
         ({"dark_current.skip": True}, None, "decided when"),
         ({"jump.rejection_treshold": 4}, None, "no parameter"),
         ({"jump.rejection_threshold": "high"}, None, "cannot be"),
+        ({"jump.foo": 4}, None, "rejection_threshold"),
+        ({"jump.override_gain": "mine.fits"}, None, "chosen when"),
+        ({"ramp_fit.skip": True}, None, "no files"),
+        ({"ramp_fit.save_opt": True}, None, "no files"),
+        ({}, 5, "no pair of slices"),
+        ({}, (5, 6), "no pair of slices"),
+        ({}, (slice(0, 5),), "no pair of slices"),
+        ({}, (slice(0, 10, 2), slice(0, 5)), "leaves pixels out"),
+        ({}, (slice(-5, None), slice(0, 5)), "not on"),
+        ({}, (slice("a", 9), slice(0, 5)), "no whole numbers"),
         ({}, (slice(0, 0), slice(0, 5)), "not on"),
         ({}, (slice(0, 9999), slice(0, 5)), "not on"),
     ],
@@ -106,3 +132,9 @@ def test_refusals(environment, changes, window, word):
     kept = upramp.keep(environment / "jw99008001001_02101_00001_nis_uncal.fits")
     with pytest.raises(UsageError, match=word):
         kept.refit(changes, window)
+
+
+@pytest.mark.parametrize("threads", [0, -1, "2"])
+def test_a_number_of_threads_that_is_none(environment, threads):
+    with pytest.raises(UsageError, match="threads: it cannot be"):
+        upramp.keep(environment / "jw99008001001_02101_00001_nis_uncal.fits", threads=threads)

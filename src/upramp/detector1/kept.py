@@ -10,6 +10,7 @@ whole detector once for each choice of its parameters, and the fit on the window
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from operator import index
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -119,12 +120,10 @@ class KeptRamp:
         Raises
         ------
         ValueError
-            If the window is empty or not on the detector.
+            If the window is none, empty or not on the detector.
         """
         ny, nx = self.state.frame.ny, self.state.frame.nx
-        rows, columns = window or (slice(0, ny), slice(0, nx))
-        if not (0 <= rows.start < rows.stop <= ny and 0 <= columns.start < columns.stop <= nx):
-            raise ValueError(f"rows {rows} and columns {columns} are not on {ny} x {nx} pixels")
+        rows, columns = _bounds(window, ny, nx)
         jump = parameters["jump"]
         jumps = not jump["skip"] and self.state.frame.ngroups >= MIN_GROUPS
         flags, counts = self.groupdq, JumpCounts()
@@ -243,6 +242,34 @@ class KeptRamp:
             }
             self._latest = part.outer, made
         return self._latest[1]
+
+
+def _bounds(window: Any, ny: int, nx: int) -> Window:
+    """Give both ends of a window's sides, which a slice may leave out."""
+    if window is None:
+        return slice(0, ny), slice(0, nx)
+    sides = window if isinstance(window, (tuple, list)) else ()
+    if len(sides) != 2 or not all(isinstance(side, slice) for side in sides):
+        raise ValueError(f"{window!r} is no pair of slices")
+    try:
+        ends = [
+            (
+                0 if side.start is None else index(side.start),
+                size if side.stop is None else index(side.stop),
+                1 if side.step is None else index(side.step),
+            )
+            for side, size in zip(sides, (ny, nx), strict=True)
+        ]
+    except TypeError:
+        raise ValueError(f"{window!r} has ends that are no whole numbers") from None
+    if any(step != 1 for *_, step in ends):
+        raise ValueError(f"{window!r} leaves pixels out")
+    (top, bottom, _), (left, right, _) = ends
+    if not (0 <= top < bottom <= ny and 0 <= left < right <= nx):
+        raise ValueError(
+            f"rows {top}:{bottom} and columns {left}:{right} are not on {ny} x {nx} pixels"
+        )
+    return slice(top, bottom), slice(left, right)
 
 
 class _Part:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numba
 from numba import types
 
+from upramp.progress import ONCE
+
 from . import kernel_cache
 
 if TYPE_CHECKING:
@@ -162,7 +164,7 @@ def prepare(progress: Progress | None = None) -> int:
     """
     missing = [kernel for kernel in _declared if not kernel.is_ready and not kernel.is_kept]
     if progress is not None and missing:
-        progress.start(len(missing), "compiling kernels, once")
+        progress.start(len(missing), f"compiling kernels{ONCE}")
     for kernel in missing:
         kernel.compile()
         if progress is not None:

@@ -146,12 +146,14 @@ def rscd(state: State) -> None:
         return
     skips = find_skips(table, readout.subarray, readout.readpatt)
     if skips is None:
+        state.asked.add("rscd")
         state.skip("rscd", f"no entry for {readout.subarray} {readout.readpatt}")
         return
     ranges = plan_rscd(
         state.frame.nints, readout.nints, readout.ngroups, readout.integration_start, *skips
     )
     if ranges is None:
+        state.asked.add("rscd")
         state.skip("rscd", "too few groups")
         return
     # Whether a pixel keeps a group depends on whether any pixel of the frame does.

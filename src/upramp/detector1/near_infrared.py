@@ -275,6 +275,7 @@ def dark_current(state: State) -> NDArray[np.float32] | None:
     )
     dark = refs.dark
     if dark is None:
+        state.asked.add("dark_current")
         state.skip("dark_sub", "the dark is coarser than the exposure")
         return current
     start = state.readout.integration_start

@@ -17,6 +17,8 @@ from .metadata_tree import embedded_asdf, require_sound_tree
 from .requirements import DECISIVE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .exposure import Exposure
 
 __all__ = ["has_plain_metadata", "to_datamodel", "to_metadata_model"]
@@ -34,7 +36,7 @@ _ZEROS: Final = {"PIXELDQ": np.uint32, "DQ": np.uint32, "GROUPDQ": np.uint8}
 """Types of images that hold flags; the others hold float32."""
 
 
-def to_datamodel(exposure: Exposure) -> Any:
+def to_datamodel(exposure: Exposure, choose: Callable[[Any], type] | None = None) -> Any:
     """Read an exposure into the data model of ``stdatamodels``.
 
     The class is the one that the file names; guide-star exposures, which name
@@ -46,6 +48,9 @@ def to_datamodel(exposure: Exposure) -> Any:
     ----------
     exposure
         The product.
+    choose
+        Given a model without images, gives the class to read the file into;
+        None for its own.
 
     Returns
     -------
@@ -58,7 +63,10 @@ def to_datamodel(exposure: Exposure) -> Any:
         If it is no JWST product, its metadata cannot be read, or the model
         differs from the header in a keyword that decides how it is calibrated.
     """
-    return _opened(exposure, _kind_of(exposure), arrays=True)
+    kind = _kind_of(exposure)
+    if choose is not None:
+        kind = choose(_opened(exposure, kind, arrays=False))
+    return _opened(exposure, kind, arrays=True)
 
 
 def to_metadata_model(exposure: Exposure, name: str) -> Any:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from .describe import Description
 
-__all__ = ["LINES", "WIDTH", "to_text"]
+__all__ = ["LINES", "WIDTH", "sections", "to_text"]
 
 WIDTH: Final = 100
 LINES: Final = 24
@@ -52,7 +52,7 @@ def to_text(described: Description) -> str:
         an ellipsis, and is in the JSON.
     """
     lines: list[str] = []
-    for label, text, most in _sections(described):
+    for label, text, most in sections(described):
         lines += textwrap.wrap(
             text,
             WIDTH,
@@ -64,8 +64,20 @@ def to_text(described: Description) -> str:
     return "\n".join(lines[:LINES])
 
 
-def _sections(described: Description) -> Iterator[tuple[str, str, int]]:
-    """Label, text and most lines of each section: together no more than a screen."""
+def sections(described: Description) -> Iterator[tuple[str, str, int]]:
+    """Give what is to be said, section by section.
+
+    Parameters
+    ----------
+    described
+        What to lay out.
+
+    Yields
+    ------
+    tuple
+        Label (empty where the section before goes on), text, and most lines of
+        each: together no more than a screen.
+    """
     yield from _identity(described)
     yield from _contents(described)
     quality = _quality(described)[:3]

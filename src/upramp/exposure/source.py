@@ -252,8 +252,11 @@ def _open_regular(path: Path) -> int:
     mode = os.fstat(descriptor).st_mode
     if not stat.S_ISREG(mode):
         os.close(descriptor)
-        kind = "a folder" if stat.S_ISDIR(mode) else "a pipe or a device"
-        raise InputError(path, f"it is {kind}, not a file", "give a FITS file")
+        if stat.S_ISDIR(mode):
+            raise InputError(
+                path, "it is a folder, not a file", f"give the files in it: {path}/*.fits, perhaps"
+            )
+        raise InputError(path, "it is a pipe or a device, not a file", "give a FITS file")
     return descriptor
 
 

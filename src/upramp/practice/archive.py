@@ -275,7 +275,9 @@ def _run(
                         progress.advance(job.cost, job.label)
             except BaseException as error:
                 progress.finish()
+                progress.start(len(waiting), "finishing; Ctrl-C again stops now")
                 pool.shutdown(cancel_futures=True)
+                progress.finish()
                 if isinstance(error, BrokenProcessPool):
                     raise UprampError(
                         folder,

@@ -59,8 +59,8 @@ _VARIABLES: Final = (
     "CRDS_MODE",
 )
 _SETUP: Final = (
-    "set CRDS_PATH to a CRDS cache (`upramp practice DIR` makes one), or CRDS_SERVER_URL to a "
-    "CRDS server"
+    'set CRDS_PATH to a CRDS cache (eval "$(upramp practice DIR)" makes one and sets it), or '
+    "CRDS_SERVER_URL to a CRDS server"
 )
 
 
@@ -91,6 +91,11 @@ class CrdsEnvironment:
         return _located("CRDS_MAPPATH", self.path, "mappings")
 
     @property
+    def references(self) -> Path:
+        """Where the references are, or their folders by instrument."""
+        return _located("CRDS_REFPATH", self.path, "references")
+
+    @property
     def server_config(self) -> Path:
         """The file that tells the cache's own default context."""
         return _located("CRDS_CFGPATH", self.path, "config") / "server_config"
@@ -115,6 +120,12 @@ class CrdsEnvironment:
         if self.server_url is not None:
             return
         if not self.path.is_dir():
+            if "CRDS_PATH" not in os.environ and str(self.path) == _DEFAULT_CACHE:
+                raise ReferenceFileError(
+                    "CRDS_PATH",
+                    f"it is not set, and there is no CRDS cache at its default, {self.path}",
+                    _SETUP,
+                )
             raise ReferenceFileError(self.path, "there is no CRDS cache here", _SETUP)
         self._require_server_config()
         if chosen is not None and _CONTEXT.match(chosen):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from upramp import listeners
 from upramp.atomic import publish, staging_directory
 from upramp.errors import OutputError, UsageError
 from upramp.progress import Silent
@@ -36,6 +37,10 @@ __all__ = [
 ]
 
 ENGINES: Final = ("upramp", "stsci")
+_OFFICIAL_STAGES: Final = {
+    2: "strun calwebb_image2 or calwebb_spec2 on the rate product",
+    3: "strun calwebb_image3 or calwebb_spec3 on an association of calibrated products",
+}
 _SUFFIX: Final = re.compile(r"_(uncal|ramp|rate|rateints|dark|cal)\Z")
 
 
@@ -160,8 +165,11 @@ def calibrate(
             log_file=None if log_file is None else Path(log_file),
         )
         if engine == "stsci":
-            return job.run(job.official)
-        return job.run(lambda log, folder: job.fused(log, folder, threads, mask))
+            result = job.run(job.official)
+        else:
+            result = job.run(lambda log, folder: job.fused(log, folder, threads, mask))
+    listeners.tell(result)
+    return result
 
 
 def product_root(path: str | os.PathLike[str]) -> str:
@@ -216,11 +224,11 @@ def require_served(
         raise UsageError(
             f"stage {stage}",
             "calibration beyond stage 1 is still to come",
-            "use strun calwebb_image2 or calwebb_spec2 on the rate product until then",
+            f"use {_OFFICIAL_STAGES[stage]} until then",
         )
     if engine == "upramp":
-        if threads is not None and threads < 1:
-            raise UsageError("threads", f"it cannot be {threads}", "give 1 or more")
+        if threads is not None and (not isinstance(threads, int) or threads < 1):
+            raise UsageError("threads", f"it cannot be {threads!r}", "give 1 or more")
     elif mask is not None:
         raise UsageError(
             "mask", "the official pipeline takes no mask of groups", "use engine upramp"
@@ -289,7 +297,7 @@ class _Job:
         """Run the official pipeline; ``reason`` says why it stands in for another engine."""
         from upramp.exposure import to_datamodel
 
-        from .official import OfficialRun, pipeline_for
+        from .official import OfficialRun, pipeline_for, ramp_kind
 
         pipeline = pipeline_for(str(self.exposure.exp_type))
         run = OfficialRun(
@@ -304,7 +312,7 @@ class _Job:
             engine=engine,
             delegated={} if reason is None else {pipeline.__name__: reason},
         )
-        model = to_datamodel(self.exposure)
+        model = to_datamodel(self.exposure, lambda found: ramp_kind(found, pipeline))
         # Products are named after the file, whatever its header says.
         model.meta.filename = f"{_stem(self.path)}.fits"
         return run.run(model)

@@ -93,10 +93,18 @@ def _unfit_parameter(exposure: Any, parameters: Parameters) -> str | None:
                 return f"{step}.{parameter} is served by the official step"
     if steps["dark_current"]["dark_output"]:
         return "dark_current.dark_output is served by the official step"
+    for kind in ("gain", "readnoise"):
+        if parameters.override("jump", kind) != parameters.override("ramp_fit", kind):
+            return f"another {kind} for jump than for ramp_fit is not among what is fused"
     fit = steps["ramp_fit"]
     if fit["save_opt"] and not fit["skip"] and fit["output_ext"] != ".fits":
         return "ramp_fit.output_ext is served by the official step"
     return None
+
+
+def _ask_for_read_times(model: Any) -> None:
+    """Leave in the metadata what the official steps leave that ask: an empty list."""
+    _ = model.meta.exposure.read_times
 
 
 @dataclass
@@ -197,20 +205,20 @@ class FusedRun:
                 raise UsageError(
                     step, "it comes between jump and fit, which are done again", "skip it"
                 )
-        state, current = self._corrected()
+        state, current = self._corrected(for_refits=True)
         try:
             return KeptRamp(state, current)
         finally:
             self.progress.finish()
 
-    def _corrected(self) -> tuple[State, NDArray[np.float32] | None]:
+    def _corrected(self, *, for_refits: bool = False) -> tuple[State, NDArray[np.float32] | None]:
         """Do the steps before the jump search; most of them wait to be done with it."""
         from upramp.detector1 import kernels
         from upramp.detector1.pipeline import BETWEEN, correct
 
         from .fused_input import dark_current_of
 
-        state = self._prepared()
+        state = self._prepared(for_refits=for_refits)
         if not all(self.parameters.steps[step]["skip"] for step in BETWEEN):
             import upramp.detector1.between
         if state.readout.is_miri and not self.parameters.steps["emicorr"]["skip"]:
@@ -244,7 +252,11 @@ class FusedRun:
             keep_ramp=(lambda *arrays: kept.append(arrays)) if wants_ramp else None,
             persistence=lasting,
         )
-        self._log += state.notes
+        for note in state.notes:
+            self._tell(note)
+        skipped = sorted(name for name, status in state.status.items() if status == "SKIPPED")
+        if skipped:
+            self._tell(f"skipped: {', '.join(skipped)}")
         if result.events is not None:
             exposure = self.model.meta.exposure
             exposure.primary_cosmic_rays, exposure.extended_emission_events = result.events
@@ -265,7 +277,7 @@ class FusedRun:
         detector = str(self.model.meta.instrument.detector)
         return Persistence(parameters, detector, Path(self.exposure.path))
 
-    def _prepared(self) -> State:
+    def _prepared(self, *, for_refits: bool = False) -> State:
         from upramp.detector1.state import State
         from upramp.detector1.tiles import Frame
 
@@ -284,12 +296,13 @@ class FusedRun:
         references = load_references(chosen, readout, shape, _read_flags, _read_sky)
         self._scale_factor = scale_factor(chosen)
         steps = self.parameters.steps
-        # Only what is written, or stands in for ramps without a good group, is worth correcting.
+        # Only what is written, or stands in for ramps without a good group, is worth correcting;
+        # a ramp that is kept does not know how it will be fitted.
         zero = None
         likely = str(steps["ramp_fit"]["algorithm"]).upper() == "LIKELY"
         lone = not steps["ramp_fit"]["suppress_one_group"] or shape[1] == 1
         wanted = self.save_ramp or self.parameters.pipeline["save_calibrated_ramp"]
-        if wanted or likely or lone or steps["ramp_fit"]["skip"]:
+        if for_refits or wanted or likely or lone or steps["ramp_fit"]["skip"]:
             zero = zero_frame_of(self.exposure)
         return State(
             readout=readout,
@@ -344,14 +357,6 @@ class FusedRun:
                 self._names.setdefault(step, {})[kind] = name
                 if path is not None:
                     files.setdefault(step, {})[kind] = Path(path)
-        for kind in ("gain", "readnoise"):
-            one, other = (files.get(step, {}).get(kind) for step in ("jump", "ramp_fit"))
-            if one is not None and other is not None and one != other:
-                raise UsageError(
-                    f"override_{kind}",
-                    "jump and ramp_fit are given different files",
-                    "give both the same, or use engine stsci",
-                )
         subarray = self.exposure.subarray
         ny, nx = corrected_shape(self.exposure)[-2:]
         pars = parameters.references
@@ -365,7 +370,7 @@ class FusedRun:
                 **found.to_dict(),
                 **named(given),
             },
-            parameters={k: v for k, v in parameters.to_dict().items() if k != "output_dir"},
+            parameters=self._parameters_as_used(),
             overrides=self.overrides,
             source=provenance.input_record(self.exposure),
         )
@@ -375,6 +380,15 @@ class FusedRun:
             user_dq=parameters.steps["dq_init"].get("user_supplied_dq"),
             **self._flicker_files(),
         )
+
+    def _parameters_as_used(self) -> dict[str, Any]:
+        """Give all parameters, with what was asked for otherwise than by their names."""
+        used = self.parameters.to_dict()
+        # Where products were staged says nothing about how they were made.
+        used.pop("output_dir", None)
+        used["save_results"] = self.save
+        used["save_calibrated_ramp"] = bool(used.get("save_calibrated_ramp")) or self.save_ramp
+        return used
 
     def _flicker_files(self) -> dict[str, Any]:
         """Say which files clean_flicker_noise is to have, if it is done here."""
@@ -436,6 +450,8 @@ class FusedRun:
             self._scale(state)
         # What is made of the ramp before the fit does not speak of it.
         fitted = None if fit["skip"] else state.status.pop("ramp_fit", None)
+        if "COMPLETE" in {state.status.get("linearity"), state.status.get("jump")}:
+            _ask_for_read_times(ramp)
         self._finalize(ramp, state)
         if kept is not None:
             refout = "REFOUT" in self.exposure.arrays
@@ -457,6 +473,7 @@ class FusedRun:
             raise self._empty()
         if state.references.gain_factor is not None:
             ramp.meta.exposure.gain_factor = state.references.gain_factor
+        _ask_for_read_times(ramp)
         self._store_optional(result.fit, state)
         if fitted is not None:
             state.status["ramp_fit"] = fitted

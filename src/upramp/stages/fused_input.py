@@ -46,7 +46,8 @@ def readout_of(model: Any) -> Readout:
     starts = None
     if times is not None and len(times):
         starts = np.asarray(times["int_start_MJD_UTC"], np.float64)
-    read_times = exposure.read_times
+    # Looked for without asking for them, which would leave an empty list in the metadata.
+    read_times = exposure.instance.get("read_times")
     return Readout(
         instrument=str(meta.instrument.name),
         detector=str(meta.instrument.detector),

@@ -27,6 +27,12 @@ if TYPE_CHECKING:
 __all__ = ["Kept", "keep"]
 
 _STEPS: Final = frozenset({"jump", "ramp_fit"})
+_WHOLE_RUNS: Final = frozenset(
+    {"pre_hooks", "post_hooks", "output_file", "output_dir", "output_ext", "output_use_model"}
+    | {"output_use_index", "save_results", "suffix", "search_output_file", "input_dir"}
+    | {"int_name", "save_opt", "opt_name"}
+)
+"""Parameters of jump and ramp_fit that decide about files, of which a refit makes none."""
 
 
 @dataclass
@@ -90,10 +96,13 @@ class Kept:
         try:
             return self.ramp.refit(steps, window, mask=flags, threads=self.threads)
         except ValueError as error:
-            raise UsageError("window", str(error), "give rows and columns of it") from error
+            raise UsageError(
+                "window", str(error), "give two slices, as (slice(0, 256), slice(512, 768))"
+            ) from error
 
     def _with(self, overrides: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
         from .declarations import converted
+        from .overrides import suggest
 
         if not overrides:
             return self.parameters.steps
@@ -108,9 +117,22 @@ class Kept:
                 )
             declared = self.parameters.specification.steps[step].parameters
             if parameter not in changed[step] or parameter not in declared:
-                known = ", ".join(sorted(key for key in declared if "override" not in key)[:8])
                 raise UsageError(
-                    name, f"step {step!r} has no parameter {parameter!r}", f"there are {known}"
+                    name,
+                    f"step {step!r} has no parameter {parameter!r}",
+                    suggest(parameter, [key for key in declared if key in changed[step]]),
+                )
+            if parameter in _WHOLE_RUNS or name == "ramp_fit.skip":
+                raise UsageError(
+                    name,
+                    "a refit gives slopes and flags, and no files",
+                    "calibrate with it instead",
+                )
+            if parameter.startswith("override_"):
+                raise UsageError(
+                    name,
+                    "references are chosen when a ramp is kept",
+                    "keep it again with this one",
                 )
             values, refusals = converted({parameter: value}, {parameter: declared[parameter]})
             if refusals:
@@ -150,7 +172,8 @@ def keep(
     Raises
     ------
     UsageError
-        If the exposure is one that the engine ``upramp`` leaves to the official pipeline.
+        If the exposure is one that the engine ``upramp`` leaves to the official pipeline, or
+        ``threads`` is not 1 or more.
     InputError
         If the exposure cannot be read or calibrated.
     ReferenceFileError
@@ -161,13 +184,14 @@ def keep(
     from upramp.exposure.light_asdf import light_asdf
     from upramp.progress import Silent
 
-    from .calibration import default_threads
+    from .calibration import default_threads, require_served
     from .fused import FusedRun, unfit
     from .fused_input import corrected_shape
     from .official_specs import specification
     from .parameters import resolve_parameters
 
     overrides = dict(overrides or {})
+    require_served(1, "upramp", threads=threads)
     with (
         open_exposure(exposure)
         if isinstance(exposure, (str, os.PathLike))

@@ -9,12 +9,9 @@ from __future__ import annotations
 
 import os
 import threading
-import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-
-import numpy as np
 
 from upramp.errors import CalibrationError, UprampError
 
@@ -38,7 +35,7 @@ if TYPE_CHECKING:
 
     from upramp.progress import Progress
 
-__all__ = ["OfficialRun", "as_ramp", "official_lock", "pipeline_for"]
+__all__ = ["OfficialRun", "official_lock", "pipeline_for", "ramp_kind"]
 
 _WEIGHTS: Final = {"jump": 8.0, "ramp_fit": 4.0, "clean_flicker_noise": 8.0}
 """How long a step takes against the others, about, so that the bar moves evenly."""
@@ -68,29 +65,21 @@ def pipeline_for(exp_type: str) -> Any:
     return getattr(pipeline, pipeline_name(exp_type))
 
 
-def as_ramp(model: Any, pipeline: Any) -> Any:
-    """Give a raw exposure's model as the pipeline opens its file: a ramp in float32.
+def ramp_kind(model: Any, pipeline: Any) -> type:
+    """Choose the class that the pipeline reads a raw exposure's file into.
+
+    It has to be read as that: a file that is read as what it says it is keeps
+    the digits of its tree, and one that is not, those of its header.
 
     Parameters
     ----------
     model
-        A level 1b, ramp or guide star model.
+        A level 1b, ramp or guide star model, with or without its images.
     pipeline
         The official pipeline class that is to take it.
     """
-    from stdatamodels.exceptions import ValidationWarning
-
-    kind = pipeline._ramp_type(model)  # noqa: SLF001 - the choice that opening a path makes
-    if isinstance(model, kind):
-        return model
-    with warnings.catch_warnings():
-        # It warns of the very integers that are converted below.
-        warnings.simplefilter("ignore", ValidationWarning)
-        ramp = kind(model)
-        for name in ("data", "zeroframe", "refout"):
-            if ramp.hasattr(name) and getattr(ramp, name).dtype != np.float32:
-                setattr(ramp, name, getattr(ramp, name).astype(np.float32))
-    return ramp
+    kind: type = pipeline._ramp_type(model)  # noqa: SLF001 - the choice that opening a path makes
+    return type(model) if isinstance(model, kind) else kind
 
 
 @dataclass
@@ -159,7 +148,6 @@ class OfficialRun:
         keywords = to_pipeline_keywords(specification(self.pipeline.__name__), self.overrides)
         with official_lock, official_log(self.pipeline, self.log_file) as log:
             try:
-                model = as_ramp(model, self.pipeline)
                 self._configure(model, keywords)
                 self._run(model)
             except UprampError:

@@ -114,7 +114,7 @@ def to_pipeline_keywords(
             raise UsageError(
                 name,
                 f"{specification.class_name} has no step {step!r}",
-                _suggest(step, list(steps)),
+                suggest(step, list(steps)),
             )
         known = [key for key in steps[step].parameters if key not in _PLACES]
         _require_parameter(name, parameter, known, {})
@@ -139,11 +139,25 @@ def _require_parameter(
         raise UsageError(
             name, "this is a step", f"name its parameter too: {name}.skip=true, for one"
         )
+    if name == parameter:
+        owners = [step for step in steps if parameter in steps[step].parameters]
+        if owners and parameter not in _GENERAL:
+            meant = " or ".join(f"{step}.{parameter}" for step in owners[:_LISTED])
+            raise UsageError(name, "no step is named", f"perhaps {meant} is meant")
     whose = "the pipeline" if name == parameter else f"step {name.partition('.')[0]!r}"
-    raise UsageError(name, f"{whose} has no parameter {parameter!r}", _suggest(parameter, known))
+    raise UsageError(name, f"{whose} has no parameter {parameter!r}", suggest(parameter, known))
 
 
-def _suggest(word: str, known: Iterable[str]) -> str:
+def suggest(word: str, known: Iterable[str]) -> str:
+    """Say which of the names there are may have been meant.
+
+    Parameters
+    ----------
+    word
+        What was given.
+    known
+        The names.
+    """
     known = list(known)
     near = difflib.get_close_matches(word.lower(), known, n=3, cutoff=0.5)
     if near:
