@@ -10,14 +10,24 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "upramp"
-BASE = {"errors", "dq", "atomic", "progress"}
+BASE = {"errors", "dq", "atomic", "listeners", "progress"}
 MAY_IMPORT = {
     "detector1": set(),
     "exposure": {"detector1"},
     "references": {"detector1", "exposure"},
     "stages": {"detector1", "exposure", "references"},
     "practice": {"detector1", "exposure", "references"},
-    "cli": {"detector1", "exposure", "references", "stages", "practice"},
+    "kernel": {"detector1", "exposure", "references", "stages"},
+    "notebooks": set(),
+    "cli": {
+        "detector1",
+        "exposure",
+        "references",
+        "stages",
+        "practice",
+        "kernel",
+        "notebooks",
+    },
     "__main__": {"cli"},
     "__init__": {"exposure", "stages"},
     **{name: set() for name in BASE},
