@@ -191,6 +191,8 @@ def _parser() -> argparse.ArgumentParser:
     info = command("info", _info, "say what a file is")
     info.add_argument("file", metavar="FILE", type=_named("file"), help="an exposure or a product")
     info.add_argument("--json", action="store_true", help="for a program to read")
+    _notebooks_options(command("notebooks", _notebooks, "list or copy the notebooks"))
+    _kernel_options(command("kernel", _kernel, "install or remove the Jupyter kernel"))
     return parser
 
 
@@ -253,6 +255,28 @@ def _calibrate_options(parser: argparse.ArgumentParser) -> None:
         "(default: UPRAMP_THREADS, or one for each processor)",
     )
     parser.add_argument("--quiet", action="store_true", help="say nothing but errors")
+
+
+def _notebooks_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--list", action="store_true", help="say which there are (default)")
+    parser.add_argument(
+        "--copy",
+        metavar="DIR",
+        type=_named("folder"),
+        help="copy them there; those that were changed there are kept",
+    )
+
+
+def _kernel_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("action", choices=("install", "remove"), help="what to do")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--user", action="store_true", help="for this user, in every environment")
+    where.add_argument(
+        "--sys-prefix", action="store_true", help="in this Python environment (default)"
+    )
+    where.add_argument(
+        "--prefix", metavar="DIR", type=_named("folder"), help="in another environment"
+    )
 
 
 def _practice(options: argparse.Namespace) -> int:
@@ -367,6 +391,30 @@ def _info(options: argparse.Namespace) -> int:
     with open_exposure(options.file) as exposure:
         found = describe(exposure)
     _tell(_json(found.to_json()) if options.json else found.to_text())
+    return 0
+
+
+def _notebooks(options: argparse.Namespace) -> int:
+    from .notebooks import copy_notebooks, list_notebooks
+
+    if options.copy is not None:
+        for copied in copy_notebooks(options.copy):
+            _tell(f"{copied.what} {shlex.quote(str(copied.path))}")
+    if options.list or options.copy is None:
+        for notebook in list_notebooks():
+            _tell(f"{notebook.name:<28} {notebook.title}")
+    return 0
+
+
+def _kernel(options: argparse.Namespace) -> int:
+    from .kernel import install as kernel
+
+    if options.action == "remove":
+        folder = kernel.remove(user=options.user, prefix=options.prefix)
+        _tell(f"removed {shlex.quote(str(folder))}")
+        return 0
+    folder = kernel.install(user=options.user, prefix=options.prefix)
+    _tell(f"installed the kernel Calibration in {shlex.quote(str(folder))}")
     return 0
 
 

@@ -129,13 +129,12 @@ class Session:
         path = notebook_of_session()
         record = Record() if path is None else read_record(path)
         if not record:
-            what = "this kernel has no notebook" if path is None else f"{path.name} has no record"
-            return Card(
-                "Nothing to compare with",
-                notes=[
-                    f"{what[0].upper()}{what[1:]} of what made its outputs; saving it makes one."
-                ],
+            what = (
+                "This kernel was not started for a notebook."
+                if path is None
+                else f"{path.name} has no record of what made its outputs: calibrate, and save it."
             )
+            return Card("Nothing to compare with", notes=[what])
         return drift_card(record) or describe_record(record)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from traceback import extract_tb
 from typing import TYPE_CHECKING, Any
 
@@ -49,19 +50,30 @@ def _tell(
     trace: TracebackType | None,
     tb_offset: int | None = None,
 ) -> list[str]:
-    """Give the lines that a cell shows for an error; the whole traceback where it is wanted."""
-    whole: list[str] = []
-    # `%xmode Verbose` and `%tb` is how a developer asks for all of it; for want of memory the
-    # place matters to everyone.
-    verbose = str(shell.InteractiveTB.mode).lower() == "verbose"
-    if verbose or isinstance(error, MemoryError):
-        whole = shell.InteractiveTB.structured_traceback(kind, error, trace, tb_offset=tb_offset)
+    """Show an error; `%tb` shows the whole traceback after it, and `%debug` goes there."""
+    sys.last_type, sys.last_value, sys.last_traceback = kind, error, trace
+    shown = error
     if isinstance(error, MemoryError):
-        return [*whole, f"{_RED}MemoryError{_PLAIN}: {explain(shell.user_ns)}"]
-    if verbose:
-        return whole
-    place = _place(shell, trace)
-    return [f"{_RED}{kind.__name__}{_PLAIN}{place}: {error}"]
+        # Here the place matters to everyone: what asked for so much is in the cell.
+        lines = shell.InteractiveTB.structured_traceback(kind, error, trace, tb_offset=tb_offset)
+        shown = MemoryError(explain(shell.user_ns))
+        lines = [*lines, f"{_RED}MemoryError{_PLAIN}: {shown}"]
+    else:
+        lines = [f"{_RED}{kind.__name__}{_PLAIN}{_place(shell, trace)}: {error}"]
+        if _for_want_of_memory(error):
+            lines.append(explain(shell.user_ns))
+    # IPython leaves the showing to a handler.
+    shell._showtraceback(kind, shown, lines)  # noqa: SLF001 - what front ends differ in
+    return lines
+
+
+def _for_want_of_memory(error: BaseException) -> bool:
+    cause: BaseException | None = error
+    for _ in range(10):  # causes may go in circles
+        if cause is None or isinstance(cause, MemoryError):
+            break
+        cause = cause.__cause__ or cause.__context__
+    return isinstance(cause, MemoryError)
 
 
 def _place(shell: Any, trace: TracebackType | None) -> str:

@@ -104,5 +104,5 @@ class NotebookBar:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if error is not None:
-            self._show(Card(f"stopped at: {self._label}" if self._label else "stopped"))
+        if error is not None and self._handle is not None:
+            self._show(Card(f"stopped at: {self._label}"))
