@@ -10,6 +10,7 @@ would do for.
 from __future__ import annotations
 
 import functools
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -81,14 +82,16 @@ class _Page(BaseHandler):
     def set_default_headers(self) -> None:
         super().set_default_headers()
         self.set_header("Cache-Control", "no-store")
-        self.set_header("Referrer-Policy", "strict-origin")  # an address may hold a secret
+        self.set_header("Referrer-Policy", "strict-origin")
         self.set_header("X-Content-Type-Options", "nosniff")
 
     def field(self, name: str) -> str:
         """Give a field of the form; only what is in the body, never in the address."""
         return str(self.get_body_argument(name, "", strip=False))
 
-    async def show(self, template: str, error: AccountError | None = None, **values: Any) -> None:
+    async def show(
+        self, template: str, error: AccountError | None = None, /, **values: Any
+    ) -> None:
         if error is not None:
             self.set_status(error.status)
             for name, value in Answer(error).headers.items():
@@ -123,8 +126,7 @@ class _Page(BaseHandler):
         public = self.settings.get("public_url")
         scheme = public.scheme if public else get_browser_protocol(self.request)
         host = public.netloc if public else self.request.host
-        path = url_concat(f"{self.hub.base_url}accept", {"token": secret})
-        return f"{scheme}://{host}{path}"
+        return f"{scheme}://{host}{self.hub.base_url}accept#{secret}"
 
 
 class SignIn(LoginHandler):
@@ -138,6 +140,19 @@ class SignIn(LoginHandler):
         if not {"username", "password"} <= set(self.request.body_arguments):
             raise Answer(AccountError("The form", "it has no name and no password", "type them"))
         await super().post()
+
+    def render_template(self, name: str, **values: Any) -> Any:
+        """Draw a page; what is wrong with a sign-in is said in its form.
+
+        Parameters
+        ----------
+        name
+            The page. For some errors there is one that speaks of servers.
+        **values
+            What is in it.
+        """
+        failed = self.request.method == "POST" and re.fullmatch(r"\d+\.html", name)
+        return super().render_template("error.html" if failed else name, **values)
 
     async def login_user(self, data: dict[str, str] | None = None) -> User | None:
         """Sign in with a form's fields.
@@ -235,14 +250,21 @@ class Password(_Page):
 
 
 class Accept(_Page):
-    """Where somebody who was invited chooses a name and a password."""
+    """Where somebody who was invited chooses a name and a password.
+
+    The secret is in the part of the address that browsers keep to themselves (after ``#``), and
+    comes in a form: whole addresses are written in logs, of this hub and of what is before it.
+    """
 
     async def get(self) -> None:
-        """Show the form."""
+        """Show where the invitation is to be given, which the page does itself."""
         await self._show()
 
     async def post(self) -> None:
-        """Use the invitation and sign in."""
+        """Show what an invitation is to; with a password, use it and sign in."""
+        if "password" not in self.request.body_arguments:
+            await self._show()
+            return
         try:
             account = await self._accept()
         except AccountError as error:
@@ -258,7 +280,7 @@ class Accept(_Page):
         self.redirect(self.get_next_url(user), status=303)
 
     async def _accept(self) -> Account:
-        secret, password = self.field("token"), self.field("password")
+        secret, password = self.field("token").strip(), self.field("password")
         name = normalised(self.field("name"))
         invitation = self.accounts.invitation(secret)  # before a hash is computed for anybody
         if password != self.field("again"):
@@ -268,34 +290,19 @@ class Accept(_Page):
         return await self.gate.run(self.accounts.accept, secret, name, password)
 
     async def _show(self, error: AccountError | None = None) -> None:
-        secret = self.field("token") or self.get_query_argument("token", "")
-        try:
-            invitation = self.accounts.invitation(secret)
-        except AccountError as refusal:
-            invitation, error = None, error or refusal
+        secret, invitation = self.field("token").strip(), None
+        if secret:
+            try:
+                invitation = self.accounts.invitation(secret)
+            except AccountError as refusal:
+                error = error or refusal
         await self.show(
             "accept.html",
             error,
             invitation=invitation,
             secret=secret,
-            name=self.field("name"),
+            chosen=self.field("name"),
         )
-
-    def append_query_parameters(
-        self,
-        url: str,
-        exclude: list[str] | None = None,  # noqa: ARG002  # JupyterHub gives it
-    ) -> str:
-        """Give an address as it is: the secret in this page's does not go on.
-
-        Parameters
-        ----------
-        url
-            The address.
-        exclude
-            Not looked at.
-        """
-        return url
 
 
 class List(_Page):

@@ -18,7 +18,7 @@ from typing import Final
 
 from .errors import AccountError, StoreError
 
-__all__ = ["SHORTEST", "check", "hashed", "made_up", "matches", "outdated"]
+__all__ = ["COST", "SHORTEST", "Cost", "check", "hashed", "made_up", "matches", "outdated"]
 
 SHORTEST: Final = 12
 _LONGEST: Final = 1024
@@ -29,12 +29,33 @@ _ALPHABET: Final = "abcdefghijkmnpqrstuvwxyz23456789"
 
 
 @dataclass(frozen=True)
-class _Cost:
+class Cost:
+    """What scrypt is to cost (RFC 7914).
+
+    Parameters
+    ----------
+    log_n
+        The logarithm of N, to the base of two; it takes 128 r N bytes.
+    r
+        The size of a block.
+    p
+        How often it is done.
+    """
+
     log_n: int
     r: int
     p: int
 
     def digest(self, password: str, salt: bytes) -> bytes:
+        """Give what scrypt makes of a password.
+
+        Parameters
+        ----------
+        password
+            The password.
+        salt
+            Random bytes, kept with it.
+        """
         n = 2**self.log_n
         return hashlib.scrypt(
             # One password typed on two keyboards may be two sequences of code points.
@@ -48,7 +69,7 @@ class _Cost:
         )
 
 
-COST: _Cost = _Cost(log_n=15, r=8, p=1)
+COST = Cost(log_n=15, r=8, p=1)
 """32 MiB and about a tenth of a second: 16 users may sign in at once on two cores."""
 
 
@@ -64,16 +85,16 @@ def hashed(password: str) -> str:
     return _written(COST, salt, COST.digest(password, salt))
 
 
-def _written(cost: _Cost, salt: bytes, digest: bytes) -> str:
+def _written(cost: Cost, salt: bytes, digest: bytes) -> str:
     texts = (base64.b64encode(each).decode("ascii") for each in (salt, digest))
     return "$".join(("scrypt", str(cost.log_n), str(cost.r), str(cost.p), *texts))
 
 
-def _read(kept: str) -> tuple[_Cost, bytes, bytes]:
+def _read(kept: str) -> tuple[Cost, bytes, bytes]:
     try:
         kind, log_n, r, p, salt, digest = kept.split("$")
         if kind == "scrypt":
-            cost = _Cost(int(log_n), int(r), int(p))
+            cost = Cost(int(log_n), int(r), int(p))
             return cost, base64.b64decode(salt, validate=True), base64.b64decode(digest)
     except ValueError:
         pass
