@@ -85,6 +85,11 @@ def _again(way: str, case: dict[str, Any]) -> dict[str, Any]:
     """Measure (d): jump and fit again, whole or a window."""
     subject = _subject(way, case)
     window = _WINDOW if case["window"] else None
+
+    def inner(images: Any) -> Any:
+        # Cut out for the official steps, a window lacks the neighbours that decide on its edge.
+        return tuple(image[1:-1, 1:-1] for image in images) if window else images
+
     # Another threshold each time; the same at the end, however often it is repeated.
     changes = iter(5 + 0.1 * np.arange(case["repeats"], -1, -1))
     if way == "official":
@@ -113,16 +118,14 @@ def _again(way: str, case: dict[str, Any]) -> dict[str, Any]:
             kept["ramp"] = ramp.copy()
             subject.pipeline.jump.rejection_threshold = float(next(changes))
 
-        found = _measure(lambda: subject.refit(kept["ramp"]), case["repeats"], fresh)
-        # Cut out, a window lacks the neighbours that decide about its edge.
-        return {**found, "sum": None} if window else found
+        return _measure(lambda: inner(subject.refit(kept["ramp"])), case["repeats"], fresh)
     ramp = subject.kept()
     steps = subject.parameters.steps
 
     def redo() -> Any:
         jump = {**steps["jump"], "rejection_threshold": float(next(changes))}
         done = ramp.refit({**steps, "jump": jump}, window, threads=case["threads"])
-        return done.rates.rate[0], done.rates.rate[1]
+        return inner((done.rates.rate[0], done.rates.rate[1]))
 
     return _measure(redo, case["repeats"])
 

@@ -364,6 +364,27 @@ def test_few_groups(archive, tmp_path, name, groups):
     assert np.isfinite(result.rate.data).mean() > 0.5
 
 
+def test_a_step_that_stands_aside_names_the_reference_that_it_looked_at(archive, tmp_path):
+    file = changed(archive, SUB64, tmp_path / "two_mirimage_uncal.fits", lambda c: c, 2)
+    skips = {f"{step}.skip": True for step in ("firstframe", "lastframe")}
+    result = by_both(file, tmp_path, skips)
+    assert result.provenance["steps"]["rscd"] == "SKIPPED"
+    assert "rscd" in str(result.rate.meta.ref_file.rscd.name)
+
+
+def test_every_step_switched_off_but_the_fit(archive, tmp_path):
+    steps = ("group_scale", "dq_init", "saturation", "firstframe", "lastframe", "reset", "refpix")
+    more = ("linearity", "rscd", "dark_current", "jump", "gain_scale", "emicorr", "ipc")
+    skips = {f"{step}.skip": True for step in (*steps, *more)}
+    by_both(uncal(archive, SUB64), tmp_path, skips)
+
+
+def test_sirs_names_its_kernel_even_if_there_is_none(archive, tmp_path):
+    file = changed(archive, NIRSPEC, tmp_path / "two_nrs1_uncal.fits", lambda c: c, 2)
+    result = by_both(file, tmp_path, {"refpix.refpix_algorithm": "sirs"}, save_ramp=False)
+    assert result.rate.meta.ref_file.sirskernel.name == "N/A"
+
+
 def test_a_corrected_ramp_is_taken_up_again(archive, tmp_path):
     first = calibrate(uncal(archive, NIRISS), output_dir=tmp_path, save_ramp=True)
     ramp = first.products[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from same_bits import assert_same_bits
 
 import upramp
 from upramp.errors import UsageError
@@ -24,12 +25,12 @@ def agree(again, whole):
     rows, columns = again.window
     rate, rateints = whole.rate, whole.rateints
     for plane, name in enumerate(PLANES):
-        np.testing.assert_array_equal(again.rates.rate[plane], getattr(rate, name)[rows, columns])
-        np.testing.assert_array_equal(
-            again.rates.rateints[plane], getattr(rateints, name)[:, rows, columns]
+        assert_same_bits(again.rates.rate[plane], getattr(rate, name)[rows, columns], name)
+        assert_same_bits(
+            again.rates.rateints[plane], getattr(rateints, name)[:, rows, columns], name
         )
-    np.testing.assert_array_equal(again.rates.rate_dq, rate.dq[rows, columns])
-    np.testing.assert_array_equal(again.rates.rateints_dq, rateints.dq[:, rows, columns])
+    assert_same_bits(again.rates.rate_dq, rate.dq[rows, columns])
+    assert_same_bits(again.rates.rateints_dq, rateints.dq[:, rows, columns])
 
 
 WINDOWS = [
@@ -44,6 +45,10 @@ CHANGES = [
     {"jump.rejection_threshold": 6, "jump.flag_4_neighbors": False},
     {"jump.after_jump_flag_dn1": 100.0, "jump.after_jump_flag_time1": 30.0},
     {"jump.expand_large_events": True, "jump.min_jump_area": 3.0},
+    {"jump.find_showers": True, "jump.extend_snr_threshold": 1.0, "jump.extend_min_area": 10},
+    {"jump.minimum_sigclip_groups": 5},
+    {"jump.minimum_sigclip_groups": 5, "jump.only_use_ints": False},
+    {"jump.min_diffs_single_pass": 100},
     {"jump.skip": True},
     {"ramp_fit.suppress_one_group": False, "ramp_fit.firstgroup": 1},
     {"ramp_fit.algorithm": "LIKELY"},
