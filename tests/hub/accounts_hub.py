@@ -76,18 +76,22 @@ class _Quiet(BaseHTTPRequestHandler):
 class Hub:
     """A hub whose proxy and users' servers are none."""
 
-    def __init__(self, folder, **variables):
+    def __init__(self, folder, port=None, **variables):
         self.folder = folder
         self.state = folder / "state"
         self.state.mkdir(mode=0o700, exist_ok=True)
-        self.port = free_port()
+        self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / "hub.log"
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), _Quiet)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
         numbers = f"PORT, SERVER = {self.port}, {self.server.server_port}\n"
         (folder / "configuration.py").write_text(numbers + CONFIGURATION)
-        self.variables = {"UPRAMP_HUB_STATE": str(self.state), **variables}
+        self.variables = {
+            "UPRAMP_HUB_STATE": str(self.state),
+            "UPRAMP_HUB_PORT": str(self.port),
+            **variables,
+        }
         self.start()
 
     def start(self):
