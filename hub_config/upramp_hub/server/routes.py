@@ -27,6 +27,12 @@ class _Handler(APIHandler):
         found: Watch = self.settings["upramp_watch"]
         return found
 
+    @web.authenticated  # type: ignore[override] # its annotations are wider than the method's
+    def options(self, *_: str) -> None:
+        """Refuse what a page of another origin asks first, as all else, without a login."""
+        self.set_status(204)
+        self.finish()
+
     def answer(self, content: dict[str, Any]) -> None:
         self.set_header("Cache-Control", "no-store")
         self.finish(json.dumps(content))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ def configure(c: Any, settings: Settings) -> None:
     # The limits are ours, since JupyterHub's are without a line and without Retry-After.
     c.JupyterHub.concurrent_spawn_limit = 0
     c.JupyterHub.active_server_limit = 0
-    c.JupyterHub.template_vars = {"upramp_last_cause": last_cause}
+    # JupyterHub calls what can be called, so the pages are given what holds the function.
+    c.JupyterHub.template_vars.update({"upramp": SimpleNamespace(last_cause=last_cause)})
     # The server does not see what a user puts into their home as a module or a setting of it.
     c.Spawner.disable_user_config = True
     c.Spawner.default_url = "/lab"

@@ -60,6 +60,7 @@ class TooBusy(SpawnException):
             reason=reason,
             status_code=429,
         )
+        self.jupyterhub_message = self.message
 
 
 class SpawnFailed(web.HTTPError):
