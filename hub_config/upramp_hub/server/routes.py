@@ -27,8 +27,8 @@ class _Handler(APIHandler):
         found: Watch = self.settings["upramp_watch"]
         return found
 
-    @web.authenticated  # type: ignore[override] # its annotations are wider than the method's
-    def options(self, *_: str) -> None:
+    @web.authenticated
+    def options(self, *_: str) -> None:  # type: ignore[override] # its decorator gives more
         """Refuse what a page of another origin asks first, as all else, without a login."""
         self.set_status(204)
         self.finish()
