@@ -18,17 +18,16 @@ if TYPE_CHECKING:
 
 __all__ = [
     "array_card",
+    "comparison_card",
     "exposure_card",
     "install",
     "model_card",
-    "picture_card",
     "result_card",
     "uninstall",
 ]
 
 _HTML: Final = "text/html"
 _PLAIN: Final = "text/plain"
-_PNG: Final = "image/png"
 
 
 def exposure_card(exposure: Any) -> Card:
@@ -139,19 +138,23 @@ def array_card(array: Any) -> Card | None:
         return None
     card = flags_card(array)
     text = repr(array)
-    return Card(card.title, card.rows, notes=text.splitlines(), header=card.header)
+    return Card(
+        card.title, card.rows, notes=text.splitlines(), header=card.header, preformatted=True
+    )
 
 
-def picture_card(picture: Any) -> bytes:
-    """Give the bytes of a picture of `.pictures`.
+def comparison_card(comparison: Any) -> Card:
+    """Show what two products differ in.
 
     Parameters
     ----------
-    picture
-        A `upramp.kernel.pictures.Picture`.
+    comparison
+        An `upramp.stages.Comparison`.
     """
-    content: bytes = picture.png
-    return content
+    verdict, *lines = comparison.to_text().splitlines()
+    return Card(
+        f"{comparison.a.name} and {comparison.b.name}: {verdict}", notes=lines, preformatted=True
+    )
 
 
 def _summary(model: Any) -> str:
@@ -202,6 +205,7 @@ def _at(tree: Any, *names: str) -> Any:
 _CARDS: Final[dict[tuple[str, str], Callable[[Any], Card | None]]] = {
     ("upramp.exposure.exposure", "Exposure"): exposure_card,
     ("upramp.stages.calibration", "Result"): result_card,
+    ("upramp.stages.compare", "Comparison"): comparison_card,
     ("stdatamodels.model_base", "DataModel"): model_card,
 }
 
@@ -219,7 +223,6 @@ def install(shell: Any) -> None:
         formatters[_HTML].for_type_by_name(module, name, functools.partial(_html, card))
         formatters[_PLAIN].for_type_by_name(module, name, functools.partial(_text, card))
     formatters[_HTML].for_type_by_name("numpy", "ndarray", functools.partial(_html, array_card))
-    formatters[_PNG].for_type_by_name("upramp.kernel.pictures", "Picture", picture_card)
 
 
 def uninstall(shell: Any) -> None:
@@ -232,7 +235,7 @@ def uninstall(shell: Any) -> None:
     """
     formatters = shell.display_formatter.formatters
     types = [(_HTML, key) for key in _CARDS] + [(_PLAIN, key) for key in _CARDS]
-    types += [(_HTML, ("numpy", "ndarray")), (_PNG, ("upramp.kernel.pictures", "Picture"))]
+    types.append((_HTML, ("numpy", "ndarray")))
     for kind, key in types:
         formatters[kind].deferred_printers.pop(key, None)
         for known in list(formatters[kind].type_printers):

@@ -64,7 +64,8 @@ class CalibrationMagics(Magics):
                        [--mask FILE] [--threads N] [--save-ramp] [--to NAME] [--quiet]
 
         The result goes into the variable ``result``, or that of ``--to``; products are
-        written only into the folder of ``-o``. ``{name}`` in the line stands for the
+        written only into the folder of ``-o``. A file's name alone is looked for in the
+        archive too. ``{name}`` in the line stands for the
         variable's value. The Tab key completes files, options and parameters.
         """
         asked = arguments.calibrate_arguments(line)
@@ -72,13 +73,15 @@ class CalibrationMagics(Magics):
             raise UsageError(asked.file, "it cannot be calibrated", missing)
         from upramp.stages import calibrate
 
+        from .archive import find_exposure
         from .progress import NotebookBar
 
+        file = find_exposure(asked.file)
         if asked.quiet:
-            result = calibrate(asked.file, **asked.keywords)
+            result = calibrate(file, **asked.keywords)
         else:
             with NotebookBar() as bar:
-                result = calibrate(asked.file, **asked.keywords, progress=bar)
+                result = calibrate(file, **asked.keywords, progress=bar)
                 bar.conclude(_concluded(result, asked.name, bar.seconds))
         self.shell.user_ns[asked.name] = result
         return result

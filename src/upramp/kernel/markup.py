@@ -17,6 +17,7 @@ _LONGEST: Final = 1500
 _ROWS: Final = 200
 _LABEL: Final = "text-align:left;vertical-align:top;padding:2px 12px 2px 0;white-space:nowrap"
 _VALUE: Final = "text-align:left;vertical-align:top;padding:2px 12px 2px 0"
+_LINES: Final = "white-space:pre;font-family:var(--jp-code-font-family,monospace)"
 _FRAME: Final = {
     "plain": "var(--jp-border-color2,#bdbdbd)",
     "notice": "var(--jp-warn-color1,#b26a00)",
@@ -72,6 +73,8 @@ class Card:
         An image in PNG as base64, shown beside the rows; and ...
     picture_text
         ... what it shows.
+    preformatted
+        Whether the notes are lines whose columns are to stay under one another.
     data
         What the card was made of, for whoever goes on working with it.
     """
@@ -83,6 +86,7 @@ class Card:
     kind: str = "plain"
     picture: str = ""
     picture_text: str = ""
+    preformatted: bool = False
     data: Any = field(default=None, repr=False)
 
     def to_html(self) -> str:
@@ -112,7 +116,8 @@ class Card:
                 lines.append(f"<tr>{head}{cells}</tr>")
             lines.append("</tbody></table>")
         notes = [*self.notes, *left_out]
-        lines += [f"<div>{escaped(note, 2000)}</div>" for note in notes]
+        style = f' style="{_LINES}"' if self.preformatted else ""
+        lines += [f"<div{style}>{escaped(note, 2000)}</div>" for note in notes]
         lines.append("</div>")
         return "\n".join(lines)
 

@@ -1,0 +1,57 @@
+"""Finding an exposure by its name alone, in the archive beside the notebook."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from upramp.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+__all__ = ["find_exposure"]
+
+
+def find_exposure(name: str, environment: Mapping[str, str] | None = None) -> Path:
+    """Find an exposure.
+
+    Parameters
+    ----------
+    name
+        A path; or a file's name alone, which is looked for here, and then in
+        the folder ``uncal`` of the archive that ``UPRAMP_ARCHIVE`` names or
+        that ``CRDS_PATH`` belongs to.
+    environment
+        Variables; None for this process's.
+
+    Raises
+    ------
+    InputError
+        If there is no such file.
+    """
+    environment = os.environ if environment is None else environment
+    path = Path(os.path.expanduser(name))  # noqa: PTH111 - of "~nobody" there is no home
+    if path.is_file():
+        return path
+    alone = path.name == name
+    places = list(_places(environment)) if alone else []
+    for place in places:
+        if (place / name).is_file():
+            return place / name
+    looked = f", nor in {' or '.join(map(str, places))}" if places else ""
+    raise InputError(
+        name,
+        f"there is no such file here{looked}",
+        "check the name, or set UPRAMP_ARCHIVE to the archive's folder" if alone else "check it",
+    )
+
+
+def _places(environment: Mapping[str, str]) -> Iterator[Path]:
+    archive = environment.get("UPRAMP_ARCHIVE", "")
+    if archive and "://" not in archive:
+        yield Path(archive) / "uncal"
+    cache = environment.get("CRDS_PATH", "")
+    if cache and Path(cache).parent != Path(archive or "/"):
+        yield Path(cache).parent / "uncal"
