@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from .accounts.authenticator import AccountsAuthenticator
+from .proposals import mapping_of
 
 if TYPE_CHECKING:
     from .settings import Settings
@@ -30,7 +31,10 @@ def configure(c: Any, settings: Settings) -> None:
     ------
     UsageError
         If a variable that a provider needs is missing or wrong.
+    InputError
+        If the file of groups and proposals is none.
     """
+    mapping_of(settings.state)  # a slip in that file is said now, not at somebody's start
     c.JupyterHub.template_paths = [str(TEMPLATES)]
     c.JupyterHub.template_vars = {"own_accounts": settings.authenticator == "accounts"}
     # Who is whom, and in which groups, is looked up again for every server that starts.

@@ -30,7 +30,7 @@ from traitlets import Unicode
 from upramp.atomic import write_text
 from upramp.errors import UprampError, UsageError
 
-from .accounts.authenticator import Answer, tell_proposals
+from .accounts.authenticator import Answer, say_how_signed_in, tell_proposals
 from .accounts.errors import AccountError, RefusedError
 from .accounts.names import is_name, normalised
 from .settings import PREFIX
@@ -513,6 +513,7 @@ class OidcAuthenticator(GenericOAuthenticator):
         **more
             What JupyterHub gives besides.
         """
+        say_how_signed_in(handler)
         try:
             found: bool | dict[str, Any] = await super().refresh_user(user, handler, **more)
         except (HTTPClientError, OSError) as error:

@@ -318,7 +318,8 @@ def test_who_leaves_the_groups_is_out_at_the_next_look_and_while_it_is_down_peop
     provider.people[name]["groups"] = []
     # A start looks at once, whatever was looked at when.
     answer = browser.get("/hub/spawn")
-    assert answer.status in {302, 403}, answer.words
+    assert answer.status == 403, answer.words
+    assert "login again" in answer.words
     assert browser.get("/hub/home").status == 302
     provider.down = True
     hub.restart()  # the endpoints are remembered, and all is looked at anew

@@ -13,6 +13,7 @@ from jupyterhub.auth import Authenticator
 from tornado import web
 from traitlets import Unicode
 
+from upramp.errors import InputError
 from upramp_hub import proposals
 
 from .attempts import Attempts
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     from .store import Account
 
-__all__ = ["AccountsAuthenticator", "Answer", "address_of", "tell_proposals"]
+__all__ = ["AccountsAuthenticator", "Answer", "address_of", "say_how_signed_in", "tell_proposals"]
 
 
 class AccountsAuthenticator(Authenticator):
@@ -105,7 +106,7 @@ class AccountsAuthenticator(Authenticator):
     async def refresh_user(
         self,
         user: User,
-        handler: BaseHandler | None = None,  # noqa: ARG002  # JupyterHub gives it
+        handler: BaseHandler | None = None,
     ) -> bool | dict[str, Any]:
         """Give what a user is now, False if they may no longer be here.
 
@@ -116,6 +117,7 @@ class AccountsAuthenticator(Authenticator):
         handler
             The page that is asked, if it is one.
         """
+        say_how_signed_in(handler)
         account = self.accounts.find(user.name)
         if account is None or not account.has_password:
             return False
@@ -200,12 +202,33 @@ def tell_proposals(user: User, spawner: Spawner, state: Path) -> None:
     state
         The hub's private folder.
     """
-    found = proposals.proposals_of((group.name for group in user.orm_user.groups), state)
+    groups = [group.name for group in user.orm_user.groups]
+    try:
+        found = proposals.proposals_of(groups, state)
+    except InputError as error:
+        # Nobody's server is to stay down for a slip in that file; it gives less, and it is said.
+        spawner.log.error("%s Only groups named after proposals count.", error)
+        found = proposals.proposals_of(groups)
     # Not changed in place: it may be one that all spawners share.
     spawner.environment = {
         **spawner.environment,
         proposals.VARIABLE: proposals.written(found),
     }
+
+
+def say_how_signed_in(handler: BaseHandler | None) -> None:
+    """Make a page know that it was not asked with a token.
+
+    JupyterHub 6.1 looks at an attribute that it only sets where one was: who may no longer be
+    here would be told of an internal error.
+
+    Parameters
+    ----------
+    handler
+        The page, if it is one.
+    """
+    if handler is not None and not hasattr(handler, "_token_authenticated"):
+        handler._token_authenticated = False  # noqa: SLF001  # see above
 
 
 class Answer(web.HTTPError):
