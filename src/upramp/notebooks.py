@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Final
 
@@ -13,8 +14,8 @@ from .errors import InputError, UsageError
 
 __all__ = ["Copied", "Notebook", "copy_notebooks", "list_notebooks", "notebooks_folder"]
 
-_CARRIED: Final = "_notebooks"
-"""The folder beside this module where a wheel puts them."""
+_CARRIED: Final = ("share", "jupyter", "upramp", "notebooks")
+"""Where a wheel puts them, under the environment's folder."""
 
 
 @dataclass(frozen=True)
@@ -61,11 +62,32 @@ def notebooks_folder() -> Path:
     InputError
         If this installation carries none.
     """
-    here = Path(__file__).resolve().parent
-    for folder in (here / _CARRIED, here.parents[1] / "notebooks"):
-        if folder.is_dir():
-            return folder
-    raise InputError(here, "this installation carries no notebooks", "install upramp from a wheel")
+    here = Path(__file__).resolve()
+    checkout = here.parents[2]
+    if (checkout / "pyproject.toml").is_file() and (checkout / "notebooks").is_dir():
+        return checkout / "notebooks"
+    carried = _carried()
+    if carried is not None:
+        return carried
+    raise InputError(
+        here.parent, "this installation carries no notebooks", "install upramp from its wheel"
+    )
+
+
+def _carried() -> Path | None:
+    """Find the folder by the installation's own list of files, wherever it was installed to."""
+    try:
+        files = metadata.files("upramp") or []
+    except metadata.PackageNotFoundError:
+        return None
+    for file in files:
+        for depth, part in enumerate(file.parts):
+            end = depth + len(_CARRIED)
+            if part == _CARRIED[0] and file.parts[depth:end] == _CARRIED:
+                inside = len(file.parts) - end
+                folder = Path(str(file.locate())).resolve().parents[inside - 1]
+                return folder if folder.is_dir() else None
+    return None
 
 
 def list_notebooks() -> list[Notebook]:

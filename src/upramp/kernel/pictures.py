@@ -125,7 +125,7 @@ def flag_counts(flags: Any, title: str = "data quality") -> Picture:
 
 
 def telling_pixel(ramp_model: Any, integration: int = 0) -> tuple[int, int]:
-    """Find a pixel whose ramp is worth looking at: the highest jump between good groups.
+    """Find a pixel whose ramp is worth looking at: it jumps high, and rises as high by itself.
 
     Parameters
     ----------
@@ -144,14 +144,16 @@ def telling_pixel(ramp_model: Any, integration: int = 0) -> tuple[int, int]:
     groups = ramp_model.data[integration]
     flags = ramp_model.groupdq[integration]
     good = ~np.any(flags & _BAD, axis=0)
-    steps = np.zeros(groups.shape[1:], np.float32)
+    rise = np.where(good, np.nan_to_num(groups[-1] - groups[0], nan=0.0), 0.0)
+    worth = np.zeros(groups.shape[1:], np.float32)
     for number in range(1, len(groups)):
         step = groups[number] - groups[number - 1]
         jumped = good & ((flags[number] & _JUMP) != 0) & np.isfinite(step)
-        np.maximum(steps, np.where(jumped, step, 0), out=steps)
-    if not steps.any():
-        steps = np.where(good, np.nan_to_num(groups[-1] - groups[0], nan=0.0), -np.inf)
-    row, column = np.unravel_index(int(np.argmax(steps)), steps.shape)
+        both = np.where(jumped, np.minimum(step, rise - step), 0.0)
+        np.maximum(worth, both, out=worth)
+    if not worth.any():
+        worth = rise
+    row, column = np.unravel_index(int(np.argmax(worth)), worth.shape)
     return int(row), int(column)
 
 
@@ -199,7 +201,8 @@ def ramp(result: Any, pixel: tuple[int, int] | None = None, integration: int = 0
     figure = _figure(6.4, 4.2)
     axes = figure.add_subplot()
     axes.plot(seconds[~bad], values[~bad], "o", color="#13294b", label="groups")
-    axes.plot(seconds[bad], values[bad], "x", color="#8a8a8a", label="saturated or not to be used")
+    if bad.any():
+        axes.plot(seconds[bad], values[bad], "x", color="#8a8a8a", label="saturated or unusable")
     axes.plot(
         seconds[jumps], values[jumps], "o", ms=13, mfc="none", mec="#d1495b", label="jump flagged"
     )
