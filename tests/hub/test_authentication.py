@@ -118,7 +118,7 @@ def test_a_slip_in_the_file_of_proposals_is_said_at_the_start_and_keeps_no_serve
     with pytest.raises(InputError, match="staff"):
         authentication.configure(Config(), settings)
     said = []
-    log = SimpleNamespace(error=lambda text, *values: said.append(text % values))
+    log = SimpleNamespace(warning=lambda text, *values: said.append(text % values))
     spawner = SimpleNamespace(environment={}, log=log)
     groups = [SimpleNamespace(name=name) for name in ("proposal-12", "staff")]
     tell_proposals(

@@ -207,7 +207,7 @@ def tell_proposals(user: User, spawner: Spawner, state: Path) -> None:
         found = proposals.proposals_of(groups, state)
     except InputError as error:
         # Nobody's server is to stay down for a slip in that file; it gives less, and it is said.
-        spawner.log.error("%s Only groups named after proposals count.", error)
+        spawner.log.warning("%s Only groups named after proposals count.", error)
         found = proposals.proposals_of(groups)
     # Not changed in place: it may be one that all spawners share.
     spawner.environment = {
