@@ -198,7 +198,8 @@ class KeptRamp:
             zeroframe=state.zeroframe,
             threads=threads,
         )
-        made.data, made.groupdq = self.data, self.groupdq
+        # The search by clipping flags in place.
+        made.replace(self.data, self.groupdq.copy())
         return made
 
     def _cut(

@@ -524,8 +524,7 @@ class FusedRun:
         names = self._names.get("clean_flicker_noise", {})
         if "clean_flicker_noise" in state.status:
             used |= {kind: name for kind, name in names.items() if asks[kind]}
-        irs2 = "IRS2" in (self.exposure.readpatt or "")
-        for step, kinds in {**_ASKS, "refpix": ("refpix",) if irs2 else ()}.items():
+        for step, kinds in {**_ASKS, "refpix": self._asked_by_refpix(state)}.items():
             ran = state.status.get(_STATUS.get(step, step))
             names = self._names.get(step, {})
             asked = ran is not None and any(names.get(kind) == "N/A" for kind in kinds)
@@ -535,6 +534,13 @@ class FusedRun:
         for step in state.asked:
             used |= self._names.get(step, {})
         return used | self._asked_late
+
+    def _asked_by_refpix(self, state: State) -> tuple[str, ...]:
+        readout, how = state.readout, self.parameters.steps["refpix"]
+        if readout.is_irs2:
+            return ("refpix",)
+        sirs = how["refpix_algorithm"] == "sirs" and "FULL" in readout.subarray
+        return ("sirskernel",) if sirs and not (readout.is_miri or how["skip"]) else ()
 
     def _finalize(self, model: Any, state: State) -> None:
         from . import fused_products
