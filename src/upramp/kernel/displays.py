@@ -258,4 +258,11 @@ def _text(card: Callable[[Any], Card | None], thing: Any, pretty: Any, cycle: bo
     except Exception:  # as above
         logging.getLogger(__name__).debug("a display failed", exc_info=True)
         made = None
-    pretty.text(repr(thing) if made is None else made.to_text())
+    if made is not None:
+        pretty.text(made.to_text())
+        return
+    try:
+        text = repr(thing)
+    except Exception:  # as above: not even its own text
+        text = object.__repr__(thing)
+    pretty.text(text)

@@ -184,7 +184,7 @@ def _in_cache(folder: Path, name: str) -> Path | None:
         return None
     places = [folder / name]
     parts = name.split("_")
-    if len(parts) > 2:  # caches may keep each instrument apart
+    if len(parts) > 2 and parts[1].isalnum():  # caches may keep each instrument apart
         places.append(folder / parts[1] / name)
     for place in places:
         try:

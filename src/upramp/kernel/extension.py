@@ -180,7 +180,7 @@ def unload(shell: Any) -> None:
     session = _session(shell)
     if session is None:
         return
-    del shell.meta.upramp
+    shell.meta.pop("upramp")
     listeners.discard(session.heard)
     shell.events.unregister("pre_run_cell", session.before_cell)
     shell.events.unregister("post_run_cell", session.after_cell)
