@@ -199,6 +199,18 @@ def test_an_administrator_can_be_made_and_unmade(hub, administrator, person):
     assert user.get("/hub/accounts").status == 403
 
 
+def test_a_robot_whom_a_service_made_has_a_server_and_nobody_signs_in_as_it(hub, administrator):
+    query = f"_xsrf={administrator.get('/hub/accounts').hidden('_xsrf')}"
+    json_sent = {"Content-Type": "application/json"}
+    path = "/hub/api/users/robot-001"
+    assert administrator.request("POST", f"{path}?{query}", {}, json_sent).status == 201
+    started = administrator.request("POST", f"{path}/server?{query}", {}, json_sent)
+    assert started.status in {201, 202}, started.text
+    assert (hub.folder / "robot-001.environment").exists()
+    for password in ("", PASSWORD):
+        assert Browser(hub).sign_in("robot-001", password).status == 403
+
+
 # ---- a change of password ends what was begun with the old one
 
 

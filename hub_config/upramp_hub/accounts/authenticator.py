@@ -119,7 +119,11 @@ class AccountsAuthenticator(Authenticator):
         """
         say_how_signed_in(handler)
         account = self.accounts.find(user.name)
-        if account is None or not account.has_password:
+        if account is None:
+            # Robots are users whom a service made and speaks for: without a password, so that
+            # nobody signs in as one.
+            return not self.accounts.was_removed(user.name)
+        if not account.has_password:
             return False
         return self.model_of(account)
 

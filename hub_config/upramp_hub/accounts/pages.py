@@ -420,13 +420,16 @@ class One(_Page):
     async def _reset(self, name: str) -> None:
         self._not_oneself(name, "change your password on its own page")
         secret = self.accounts.reset(name, self.current_user.name)
-        user = self.find_user(name)
+        self.log.info("%s reset the password of %s", self.current_user.name, name)
+        user, trouble = self.find_user(name), None
         if user is not None:
             self.authenticator.end_sessions(user)
             if self.field("stop"):
-                await self.stop_servers(user)
-        self.log.info("%s reset the password of %s", self.current_user.name, name)
-        await self._show(name, link=self.address_to_accept(secret))
+                try:
+                    await self.stop_servers(user)
+                except AccountError as error:
+                    trouble = error  # the address below is shown all the same, or it is lost
+        await self._show(name, trouble, link=self.address_to_accept(secret))
 
     async def _remove(self, name: str) -> None:
         self._not_oneself(name, "have another administrator do it")
