@@ -1,0 +1,203 @@
+"""What the units of systemd run: ``python -m upramp_hub.systemd WHAT``.
+
+On a server, systemd does what the launcher does on a laptop: it starts proxy
+and hub, and either again alone. What the two have to agree on is here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from upramp.errors import InputError, UprampError
+
+from .settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+__all__ = ["TOKEN", "ask_for_routes", "main", "proxy_options", "read_environment"]
+
+TOKEN: Final = "proxy_token"  # noqa: S105 - its file's name
+"""The secret of hub and proxy, in the folder of state and among the proxy's credentials."""
+
+_HUB_TOKEN: Final = "launcher_token"  # noqa: S105 - its file's name
+_PATIENCE: Final = 60.0
+_POLL: Final = 0.5
+
+
+def read_environment(file: Path) -> dict[str, str]:
+    """Read a file of variables as systemd does, as far as such a file needs it.
+
+    Parameters
+    ----------
+    file
+        Lines ``NAME=value``, the value perhaps in quotes; ``#`` begins a comment line.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, or a line is something else.
+    """
+    try:
+        lines = file.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(file, f"it cannot be read ({error})", "name another") from error
+    found = {}
+    for number, line in enumerate(lines, 1):
+        text = line.strip()
+        if not text or text[0] in "#;":
+            continue
+        name, equals, value = text.partition("=")
+        if not equals or not name.isidentifier():
+            raise InputError(file, f"line {number} is not NAME=value", "write it so")
+        quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "\"'"
+        found[name] = value[1:-1] if quoted else value
+    return found
+
+
+def proxy_options(settings: Settings) -> list[str]:
+    """Give the options of the proxy that belongs to a hub.
+
+    Parameters
+    ----------
+    settings
+        Of the hub.
+    """
+    hub = f"http://127.0.0.1:{settings.hub_port}"
+    return [
+        *("--ip", settings.address, "--port", str(settings.port)),
+        *("--api-ip", "127.0.0.1", "--api-port", str(settings.api_port)),
+        *("--default-target", hub, "--error-target", f"{hub}/hub/error"),
+    ]
+
+
+def ask_for_routes(settings: Settings, patience: float = _PATIENCE) -> bool:
+    """Have the hub tell a proxy that was started anew where users' servers are.
+
+    By itself the hub looks every minute; until then users would be told that
+    their running server does not run.
+
+    Parameters
+    ----------
+    settings
+        Of the hub.
+    patience
+        Seconds in which there has to be a hub; without one there is nothing to ask for, and
+        the hub that comes will do it by itself.
+
+    Returns
+    -------
+    bool
+        Whether it did.
+    """
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{settings.hub_port}/hub/api/proxy",
+        method="POST",
+        headers={"Authorization": f"token {settings.secret(_HUB_TOKEN)}"},
+    )
+    end = time.monotonic() + patience
+    while True:
+        try:
+            with urllib.request.urlopen(request, timeout=10):  # noqa: S310 - as above
+                return True
+        except urllib.error.HTTPError as error:
+            if error.code < 500:  # a hub that refuses goes on refusing
+                return False
+        except OSError:
+            pass
+        if time.monotonic() + _POLL > end:
+            return False
+        time.sleep(_POLL)
+
+
+def _prepare(settings: Settings, _environment: Mapping[str, str]) -> int:
+    """Make the folder of state and the secrets, before anything needs them."""
+    settings.prepare()
+    settings.secret(TOKEN)
+    settings.secret(_HUB_TOKEN)
+    return 0
+
+
+def _proxy(settings: Settings, environment: Mapping[str, str]) -> int:
+    """Run the proxy, which knows the secret and may read nothing else of the hub's."""
+    from .proxy.main import main as proxy
+
+    file = Path(environment.get("CREDENTIALS_DIRECTORY") or "/nowhere", TOKEN)
+    try:
+        os.environ["CONFIGPROXY_AUTH_TOKEN"] = file.read_text("ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            file,
+            "the secret that is shared with the hub cannot be read",
+            "run it as the unit upramp-hub-proxy.service does",
+        ) from error
+    return proxy(proxy_options(settings))
+
+
+def _routes(settings: Settings, _environment: Mapping[str, str]) -> int:
+    """Have the hub tell the proxy its routes again."""
+    return 0 if ask_for_routes(settings) else 1
+
+
+def _first_login(settings: Settings, _environment: Mapping[str, str]) -> int:
+    """Show the first administrator's password, once."""
+    from .accounts import first_administrator
+
+    settings.prepare()
+    first = first_administrator(settings.state)
+    if first is None:
+        print("there are accounts already: ask an administrator for an invitation")  # noqa: T201
+        return 1
+    name, password = first
+    print(f"first login: {name}, password {password} (shown this once; change it there)")  # noqa: T201
+    return 0
+
+
+_COMMANDS: Final[dict[str, Callable[[Settings, Mapping[str, str]], int]]] = {
+    "prepare": _prepare,
+    "proxy": _proxy,
+    "routes": _routes,
+    "first-login": _first_login,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run what a unit asks for.
+
+    Parameters
+    ----------
+    arguments
+        Without the program's name; None for this process's.
+
+    Returns
+    -------
+    int
+        What systemd is told.
+    """
+    os.umask(0o077)
+    parser = argparse.ArgumentParser(
+        prog="python -m upramp_hub.systemd", allow_abbrev=False, description=__doc__
+    )
+    parser.add_argument("what", choices=_COMMANDS)
+    parser.add_argument("--environment", type=Path, help="file of variables to read first")
+    options = parser.parse_args(arguments)
+    try:
+        environment = dict(os.environ)
+        if options.environment is not None:
+            environment |= read_environment(options.environment)
+        settings = Settings.from_environment(environment)
+        return _COMMANDS[options.what](settings, environment)
+    except UprampError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - a command speaks to its user
+        return error.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
