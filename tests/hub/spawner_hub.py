@@ -50,6 +50,7 @@ c.JupyterHub.tornado_settings = {"slow_spawn_timeout": 0.5}
 # A server without the lab starts faster, and is the same for what is tested here.
 c.Spawner.environment = {"JUPYTERHUB_SINGLEUSER_APP": "jupyter_server.serverapp.ServerApp"}
 c.Spawner.default_url = "/tree"
+c.Spawner.poll_interval = 1
 """.replace("TOKEN", TOKEN)
 
 
@@ -232,18 +233,19 @@ class SpawnerHub:
         async with self.connection(name, kernel) as websocket:
             await websocket.send_bytes(packed(code))
             printed, error = "", None
-            while True:
+            # The answer and what is printed come on two channels, in any order.
+            awaited = {"execute_input", "idle", "execute_reply"}
+            while awaited:
                 kind, content = await hear(websocket)
+                state = content.get("execution_state")
+                awaited -= {kind} if "execute_input" in awaited else {kind, state}
                 if kind == "stream":
                     printed += content["text"]
                 elif kind == "error":
                     error = content
-                elif kind == "execute_reply" or (kind == "status" and _is_over(content)):
-                    return printed, error
-
-
-def _is_over(content):
-    return content["execution_state"] in {"restarting", "dead"}
+                if state in {"restarting", "dead"}:
+                    break
+            return printed, error
 
 
 async def hear(websocket):

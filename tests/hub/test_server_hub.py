@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import signal
 import time
 
 import pytest
@@ -150,13 +148,13 @@ def test_a_kernel_that_is_restarted_by_its_user_has_not_died(hub):
 
 
 def test_a_small_answer_waits_for_no_acknowledgement(hub):
-    """Without it, the quickest of many takes 40 ms: the time for which one is put off."""
+    """With it, most take 40 ms and more: the time for which one is put off."""
     kernel = hub.start_kernel("ada")
 
     async def scenario():
         async with hub.connection("ada", kernel) as websocket:
             times = []
-            for _ in range(20):
+            for _ in range(40):
                 begin = time.perf_counter()
                 await websocket.send_bytes(packed("1"))
                 awaited = {"execute_reply", "idle"}
@@ -167,13 +165,5 @@ def test_a_small_answer_waits_for_no_acknowledgement(hub):
                         times.append(time.perf_counter() - begin)
             return times
 
-    assert min(asyncio.run(scenario())) < 0.035
-
-
-def test_a_server_asked_to_end_by_a_signal_says_so(hub):
-    assert os.name == "posix"
-    pid = hub.pid("ada")
-    os.kill(pid, signal.SIGTERM)
-    until(lambda: not hub.users()["ada"]["servers"], 30)
-    hub.start_server("ada")
-    assert hub.pid("ada") != pid
+    # The quarter that a busy machine disturbs least.
+    assert sorted(asyncio.run(scenario()))[10] < 0.035

@@ -30,8 +30,9 @@ def hub(tmp_path_factory):
     folder.chmod(0o700)  # as a private folder has to be
     running = SpawnerHub(folder, memory=2 * GIB)
     try:
+        running.ask_to_start("bob")
         running.start_server("ada")
-        running.start_server("bob")
+        assert running.progress("bob")[-1].get("ready")
         yield running
     finally:
         running.stop()
@@ -142,6 +143,17 @@ def test_threads_of_numba_and_of_numpy_start_under_the_limit(hub):
     assert printed == "1000.0 27000000.0\n"
 
 
+def test_the_page_of_a_server_that_was_killed_says_so(hub):
+    pid = hub.pid("bob")
+    os.kill(pid, signal.SIGKILL)
+    wait_for_end(pid)
+    until(lambda: not hub.users()["bob"]["servers"], 30)
+    token = json.loads(hub.ask("POST", "/hub/api/users/bob/tokens", {})[2])["token"]
+    status, _, text = hub.ask("GET", "/hub/user/bob/", token=token)
+    assert status in {404, 424, 503}
+    assert 'data-cause="killed"' in text
+
+
 def test_a_server_outlives_the_hub_is_found_again_and_ends_within_seconds(hub):
     pid = hub.pid("ada")
     kernel = hub.start_kernel("ada")
@@ -165,7 +177,6 @@ def test_a_server_outlives_the_hub_is_found_again_and_ends_within_seconds(hub):
     assert time.monotonic() - begin < 20
     assert not alive(pid)
     assert not alive(detached)
-    hub.start_server("ada")
 
 
 def _command(process):
@@ -173,18 +184,6 @@ def _command(process):
         return process.cmdline()
     except psutil.Error:
         return None
-
-
-def test_the_page_of_a_server_that_was_killed_says_so(hub):
-    pid = hub.pid("ada")
-    os.kill(pid, signal.SIGKILL)
-    wait_for_end(pid)
-    until(lambda: not hub.users()["ada"]["servers"], 30)
-    token = json.loads(hub.ask("POST", "/hub/api/users/ada/tokens", {})[2])["token"]
-    status, _, text = hub.ask("GET", "/hub/user/ada/", token=token)
-    assert status in {404, 424, 503}
-    assert 'data-cause="killed"' in text
-    hub.start_server("ada")
 
 
 @needs_root

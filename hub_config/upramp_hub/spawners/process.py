@@ -470,6 +470,7 @@ class ProcessSpawner(Admission, LocalProcessSpawner):
         return 0
 
     def _note_ending(self, code: int | None) -> None:
+        self._clear_away()
         if not self._ended_by_us:
             remember_cause(self.user.name, self.name, find_cause(self.server_log.tail(), code))
 
@@ -483,18 +484,25 @@ class ProcessSpawner(Admission, LocalProcessSpawner):
         """
         self._ended_by_us = True
         try:
-            mark = self.mark
             if await self.poll() is None:
                 await self._end(self.pid, grace=0 if now else self.grace)
             await self.poll()
-            if mark:
-                # What detached itself from the server is found too, and nothing of other hubs.
-                _kill(p for p in psutil.process_iter() if _has_mark(p, mark))
+            for _ in range(20):
+                if self.shares.clear(self.server_log.file.stem):
+                    break
+                await asyncio.sleep(0.05)
         finally:
             self._ended_by_us = False
-            with suppress(OSError):
-                self._note.unlink(missing_ok=True)
-            self.shares.clear(self.server_log.file.stem)
+
+    def _clear_away(self) -> None:
+        """Remove what an ended server has left: processes that detached themselves, and notes."""
+        if self.mark:
+            mark = self.mark
+            _kill(p for p in psutil.process_iter() if _has_mark(p, mark))
+            self.mark = ""
+        with suppress(OSError):
+            self._note.unlink(missing_ok=True)
+        self.shares.clear(self.server_log.file.stem)
 
     async def _end(self, pid: int, grace: float) -> None:
         """End a process and its children; the kernels are sessions of their own."""

@@ -67,17 +67,24 @@ class Shares:
             _write(folder / "memory.oom.group", "0")
         return [str(folder)]
 
-    def clear(self, name: str) -> None:
+    def clear(self, name: str) -> bool:
         """Remove a server's group once it has ended.
 
         Parameters
         ----------
         name
             Of the server's folders.
+
+        Returns
+        -------
+        bool
+            Whether it is gone: not while the last of its processes is ending.
         """
-        if self.base is not None:
-            with suppress(OSError):
-                (self.base / name).rmdir()
+        if self.base is None:
+            return True
+        with suppress(OSError):
+            (self.base / name).rmdir()
+        return not (self.base / name).exists()
 
 
 def find_shares(root: Path = _ROOT, memberships: str | None = None) -> Shares:
@@ -123,7 +130,7 @@ def _can_share(base: Path, version: int) -> bool:
     except OSError:
         return False
     if version == 1:
-        return (base / "cpu.shares").exists()
+        return os.access(base / "cpu.shares", os.W_OK)
     # Groups below get what this one hands on: that is for who runs the machine to allow
     # (systemd: Delegate=yes), and not possible while processes sit in it themselves.
     _write(base / "cgroup.subtree_control", "+cpu")
