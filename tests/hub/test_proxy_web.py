@@ -321,3 +321,10 @@ def test_health(proxy):
     answer = proxy.raw(b"GET /_chp_healthz HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 200")
     assert answer.endswith(b'{"status": "OK"}')
+
+
+def test_nobody_says_by_himself_who_asks(proxy):
+    seen = echo_of(ask(proxy, b"X-Real-Ip: 203.0.113.9\r\nX-Scheme: https\r\nX-Own: 1\r\n"))
+    assert not values(seen, "X-Real-Ip")
+    assert not values(seen, "X-Scheme")
+    assert values(seen, "X-Own") == [b"1"]

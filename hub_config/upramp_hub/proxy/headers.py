@@ -70,6 +70,9 @@ def for_server(request: web.BaseRequest, *, websocket: bool, forwarded: bool) ->
     # "Expect" was answered here, where the body is waited for.
     headers = _end_to_end(request.headers, also=frozenset({"expect"}))
     if forwarded:
+        # Servers believe these before the list of X-Forwarded-For, which is completed here.
+        for name in ("X-Real-Ip", "X-Scheme"):
+            headers.popall(name, None)
         _say_whom(headers, request)
     if websocket:
         headers["Connection"] = "Upgrade"

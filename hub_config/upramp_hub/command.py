@@ -1,0 +1,107 @@
+"""The command ``upramp hub``: a hub from an installed wheel, or from a clone."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .settings import PREFIX, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["add_options", "main", "run"]
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options.
+
+    Parameters
+    ----------
+    parser
+        The command's.
+    """
+    parser.add_argument(
+        "--port", type=int, help="where it listens (default: 8000); it takes three"
+    )
+    parser.add_argument("--address", help="of this machine (default: 127.0.0.1, it alone)")
+    parser.add_argument("--state", type=Path, help="the private folder of accounts, secrets, logs")
+    parser.add_argument("--archive", type=Path, help="the archive; made, if there is none")
+    parser.add_argument("--context", help="the CRDS context in force")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Start a hub, and keep it running until Ctrl-C.
+
+    Parameters
+    ----------
+    options
+        As `add_options` declares them.
+
+    Returns
+    -------
+    int
+        0 once all of it has stopped.
+
+    Raises
+    ------
+    UprampError
+        If it cannot be started, or not be kept running.
+    """
+    from .launcher import Launcher
+
+    chosen: dict[str, Any] = {
+        name: value.absolute() if isinstance(value, Path) else value
+        for name in ("port", "address", "state", "archive", "context")
+        if (value := getattr(options, name, None)) is not None
+    }
+    settings = Settings.from_environment()
+    if "state" in chosen and PREFIX + "HOMES" not in os.environ:
+        chosen["homes"] = chosen["state"] / "homes"
+    settings = replace(settings, **chosen)
+    _require_archive(settings)
+    Launcher(settings, say=_say).run()
+    return 0
+
+
+def _say(text: str) -> None:
+    print(f"upramp: {text}", flush=True)  # noqa: T201 - the command's own output
+
+
+def _require_archive(settings: Settings) -> None:
+    """Make a practice archive where there is none, so that there is something to work on."""
+    if (settings.archive / "uncal").is_dir() and (settings.archive / "crds").is_dir():
+        return
+    from upramp.practice import make_archive
+    from upramp.progress import for_terminal
+
+    _say(f"making a practice archive in {settings.archive} (a minute or two, once)")
+    make_archive(settings.archive, progress=for_terminal())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command by itself: ``python -m upramp_hub``.
+
+    Parameters
+    ----------
+    arguments
+        What follows on the command line; None for this process's.
+
+    Returns
+    -------
+    int
+        What the shell gets.
+    """
+    from upramp.errors import UprampError
+
+    parser = argparse.ArgumentParser(prog="python -m upramp_hub", description=__doc__)
+    add_options(parser)
+    try:
+        return run(parser.parse_args(arguments))
+    except UprampError as error:
+        print(f"upramp: {error}", file=sys.stderr)  # noqa: T201 - the command's own output
+        return error.exit_code

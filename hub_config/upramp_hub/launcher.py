@@ -1,0 +1,430 @@
+"""One command to a hub: the proxy and the hub as two processes that are kept alive.
+
+The proxy outlives the hub and the hub the proxy, so either can be restarted
+alone: users' connections go through the proxy to their servers and do not
+notice a hub that is gone. Users' servers outlive both. Whoever stops the
+launcher stops all of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from upramp.errors import UprampError, UsageError
+
+from .settings import PYTHON, Settings
+from .systemd import ask_for_routes, proxy_options
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+__all__ = ["HubError", "Launcher", "configuration_file", "proxy_command"]
+
+_PATIENCE: Final = 60.0
+"""Seconds that a process may take until it answers."""
+
+_STEADY: Final = 60.0
+"""Seconds after which a process counts as running well, and its failures are forgotten."""
+
+_TRIES: Final = 5
+"""How often a process that does not get that far is started again."""
+
+_GRACE: Final = 10.0
+"""Seconds that a process has between being asked to end and being ended."""
+
+_PR_SET_CHILD_SUBREAPER: Final = 36
+
+
+class HubError(UprampError):
+    """The hub could not be started, or not be kept running."""
+
+
+def configuration_file() -> Path:
+    """Give the configuration that JupyterHub reads: in this package, else beside it."""
+    package = Path(str(resources.files("upramp_hub")))
+    inside = package / "jupyterhub_config.py"
+    return inside if inside.exists() else package.parent / "jupyterhub_config.py"
+
+
+def proxy_command(settings: Settings) -> list[str]:
+    """Choose the proxy: *configurable-http-proxy* 5 or later where it is, else the hub's own.
+
+    Parameters
+    ----------
+    settings
+        Of the hub.
+    """
+    found = shutil.which("configurable-http-proxy")
+    program = [found] if found and _version_of(found) >= 5 else [PYTHON, "-m", "upramp_hub.proxy"]
+    return [*program, *proxy_options(settings)]
+
+
+def _version_of(program: str) -> int:
+    """Give the major version of a proxy; 0 for PyPI's rewrite, which says none of npm's."""
+    if b"node" not in Path(program).read_bytes()[:200]:
+        return 0
+    try:
+        out = subprocess.run(  # noqa: S603 - found on PATH as the user set it
+            [program, "--version"], capture_output=True, text=True, timeout=20, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return 0
+    major = out.stdout.strip().split(".")[0]
+    return int(major) if major.isdigit() else 0
+
+
+@dataclass
+class _Process:
+    """A process that is started again when it ends."""
+
+    name: str
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    log: Path
+    ready: Callable[[], bool]
+    running: subprocess.Popen[bytes] | None = None
+    started: float = 0.0
+    failures: int = 0
+
+    def start(self) -> None:
+        with self.log.open("ab") as log:
+            self.running = subprocess.Popen(  # noqa: S603 - our own command
+                self.command,
+                env=dict(self.environment),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                # Ctrl-C is the launcher's: it says in which order they end.
+                start_new_session=True,
+            )
+        self.started = time.monotonic()
+
+    def wait_until_ready(
+        self, patience: float = _PATIENCE, stop: Callable[[], bool] = lambda: False
+    ) -> None:
+        end = time.monotonic() + patience
+        while time.monotonic() < end and not stop():
+            if self.running is None or self.running.poll() is not None:
+                raise HubError(
+                    self.name,
+                    f"it ended while it started: {last_line(self.log)}",
+                    f"see {self.log}",
+                )
+            if self.ready():
+                return
+            time.sleep(0.05)
+        if stop():
+            return
+        raise HubError(
+            self.name, f"it does not answer after {patience:.0f} seconds", f"see {self.log}"
+        )
+
+    def stop(self) -> None:
+        if self.running is None or self.running.poll() is not None:
+            return
+        self.running.terminate()
+        try:
+            self.running.wait(_GRACE)
+        except subprocess.TimeoutExpired:
+            self.running.kill()
+            self.running.wait()
+
+
+def last_line(log: Path) -> str:
+    """Give the last line of a log that says something.
+
+    Parameters
+    ----------
+    log
+        Its file.
+    """
+    try:
+        text = log.read_bytes()[-4000:].decode("utf-8", "replace")
+    except OSError:
+        return "it left no log"
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else "it left no word"
+
+
+@dataclass
+class Launcher:
+    """The processes of a hub.
+
+    Parameters
+    ----------
+    settings
+        What they agree on.
+    say
+        Told, in lines, what the person who started it should know.
+    """
+
+    settings: Settings
+    say: Callable[[str], None] = print
+    _processes: list[_Process] = field(default_factory=list)
+    _stopping: bool = False
+    _lock: Any = None
+
+    def run(self) -> None:
+        """Start everything, keep it running until SIGINT or SIGTERM, stop everything.
+
+        Raises
+        ------
+        UsageError
+            If a port is taken or another launcher uses the same state.
+        HubError
+            If a process does not start, or not keep running.
+        """
+        self._begin()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._stop_soon)
+        try:
+            first = self._first_login()
+            for process in self._processes:
+                self.say(f"starting the {process.name}")
+                process.start()
+                process.wait_until_ready(stop=lambda: self._stopping)
+                if self._stopping:
+                    return
+            self._greet(first)
+            self._watch()
+        finally:
+            self.stop()
+
+    def _begin(self) -> None:
+        os.umask(0o077)
+        self.settings.prepare()
+        self._take_lock()
+        for port, what in (
+            (self.settings.port, "the proxy"),
+            (self.settings.hub_port, "the hub"),
+            (self.settings.api_port, "the proxy's own interface"),
+        ):
+            require_free(port, what)
+        # Servers whose hub was killed become children of this process, and end with it.
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        self._processes = self._plan()
+
+    def _take_lock(self) -> None:
+        import fcntl
+
+        file = self.settings.state / "launcher.lock"
+        self._lock = file.open("a+")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._lock.seek(0)
+            raise UsageError(
+                str(self.settings.state),
+                f"a hub runs from it already, as process {self._lock.read().strip() or '?'}",
+                "stop that one, or choose another folder with --state",
+            ) from None
+        self._lock.truncate(0)
+        self._lock.write(f"{os.getpid()}\n")
+        self._lock.flush()
+
+    def _plan(self) -> list[_Process]:
+        settings = self.settings
+        environment = {
+            **os.environ,
+            **settings.to_environment(),
+            "CONFIGPROXY_AUTH_TOKEN": settings.secret("proxy_token"),
+            "PYTHONUNBUFFERED": "1",
+        }
+        logs = settings.state / "logs"
+        logs.mkdir(exist_ok=True, mode=0o700)
+        hub = [PYTHON, "-m", "jupyterhub", "-f", str(configuration_file())]
+        return [
+            _Process(
+                "proxy",
+                proxy_command(settings),
+                environment,
+                logs / "proxy.log",
+                lambda: answers(settings.api_port),
+            ),
+            _Process(
+                "hub",
+                hub,
+                environment,
+                logs / "hub.log",
+                lambda: _is_healthy(settings),
+            ),
+        ]
+
+    def _first_login(self) -> tuple[str, str] | None:
+        """Make the first administrator, before anybody can knock."""
+        if self.settings.authenticator != "accounts":
+            return None
+        from .accounts import first_administrator
+
+        return first_administrator(self.settings.state)
+
+    def _greet(self, first: tuple[str, str] | None) -> None:
+        self.say(f"the hub is at {self.settings.url}")
+        if first is not None:
+            name, password = first
+            self.say(
+                f"first login: {name}, password {password} (shown this once; change it there)"
+            )
+        if self.settings.authenticator == "accounts":
+            self.say(
+                f"to invite others, log in as administrator: {self.settings.url}/hub/accounts"
+            )
+        self.say(f"logs are in {self.settings.state / 'logs'}; Ctrl-C stops all of it")
+
+    # ---- while it runs
+
+    def _stop_soon(self, _number: int, _frame: Any) -> None:
+        self._stopping = True
+
+    def _watch(self) -> None:
+        while not self._stopping:
+            for process in self._processes:
+                self._keep_alive(process)
+            _reap(self._processes)
+            time.sleep(0.2)
+
+    def _keep_alive(self, process: _Process) -> None:
+        if process.running is None:
+            return
+        code = process.running.poll()
+        if code is None:
+            if process.failures and time.monotonic() - process.started > _STEADY:
+                process.failures = 0
+            return
+        process.failures += 1
+        if process.failures > _TRIES:
+            raise HubError(
+                process.name,
+                f"it ended {process.failures} times: {last_line(process.log)}",
+                f"see {process.log}",
+            )
+        self.say(f"the {process.name} ended ({_ending(code)}); it is started again")
+        time.sleep(min(2.0 ** (process.failures - 1) / 4, 5.0))
+        process.start()
+        if process.name == "proxy":
+            # Routes live in the proxy's memory; until it is told, no server can be reached.
+            ask_for_routes(self.settings, patience=10)
+
+    # ---- the end
+
+    def stop(self) -> None:
+        """Stop users' servers, the hub and the proxy, and whatever they left behind."""
+        from .client import stop_servers
+
+        hub = next((p for p in self._processes if p.name == "hub"), None)
+        if hub is not None and hub.running is not None and hub.running.poll() is None:
+            with contextlib.suppress(Exception):
+                stop_servers(self.settings)
+        for process in reversed(self._processes):
+            process.stop()
+        _end_children()
+
+
+def require_free(port: int, what: str, address: str = "127.0.0.1") -> None:
+    """Demand that nobody listens on a port.
+
+    Parameters
+    ----------
+    port
+        Its number.
+    what
+        Who is to have it.
+    address
+        Of this machine.
+
+    Raises
+    ------
+    UsageError
+        If somebody does.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError as error:
+            if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+                raise
+            taken = error.errno == errno.EADDRINUSE
+            raise UsageError(
+                f"port {port}",
+                "it is taken by another program" if taken else "this user may not listen on it",
+                f"{what} needs it: choose others with PORT= or --port",
+            ) from None
+
+
+def answers(port: int) -> bool:
+    """Say whether somebody listens on a port of this machine.
+
+    Parameters
+    ----------
+    port
+        Its number.
+    """
+    with contextlib.closing(socket.socket()) as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _is_healthy(settings: Settings) -> bool:
+    from urllib.error import URLError
+    from urllib.request import urlopen
+
+    try:
+        # Through the proxy: its route to the hub is part of what has to work.
+        with urlopen(f"http://127.0.0.1:{settings.port}/hub/health", timeout=2) as answer:
+            return bool(answer.status == 200)
+    except (URLError, OSError):
+        return False
+
+
+def _ending(code: int) -> str:
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return signal.Signals(-code).name
+    except ValueError:
+        return f"signal {-code}"
+
+
+def _reap(processes: Sequence[_Process]) -> None:
+    """Take note of servers that ended after their hub did."""
+    own = {p.running.pid for p in processes if p.running is not None}
+    for pid in _children():
+        if pid not in own:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)
+
+
+def _children() -> list[int]:
+    found = []
+    for task in Path(f"/proc/{os.getpid()}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            found += [int(pid) for pid in task.read_text().split()]
+    return found
+
+
+def _end_children() -> None:
+    """End what is left of this launcher's processes: first asked, then made to."""
+    for number, patience in ((signal.SIGTERM, _GRACE), (signal.SIGKILL, 2.0)):
+        end = time.monotonic() + patience
+        for pid in _children():
+            with contextlib.suppress(OSError):
+                os.kill(pid, number)
+        while time.monotonic() < end and _children():
+            _reap([])
+            time.sleep(0.05)
+        if not _children():
+            return
