@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from .atomic import output_errors, replacing
-from .errors import InputError, UsageError
+from .errors import InputError, OutputError, UsageError
 
 __all__ = ["Copied", "Notebook", "copy_notebooks", "list_notebooks", "notebooks_folder"]
 
@@ -138,12 +138,19 @@ def copy_notebooks(directory: str | os.PathLike[str]) -> list[Copied]:
             same = copy.is_file() and copy.read_bytes() == content
             done.append(Copied(copy, "unchanged" if same else "kept"))
             continue
-        with output_errors(copy):
-            copy.parent.mkdir(parents=True, exist_ok=True)
+        _make(copy.parent)
         with replacing(copy) as temporary:
             temporary.write_bytes(content)
         done.append(Copied(copy, "copied"))
     return done
+
+
+def _make(folder: Path) -> None:
+    with output_errors(folder):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except FileExistsError as error:
+            raise OutputError(folder, "it is a file", "name another folder") from error
 
 
 def _title(path: Path) -> str:

@@ -263,6 +263,6 @@ def _text(card: Callable[[Any], Card | None], thing: Any, pretty: Any, cycle: bo
         return
     try:
         text = repr(thing)
-    except Exception:  # as above: not even its own text
+    except Exception:  # noqa: BLE001 - as above: not even its own text
         text = object.__repr__(thing)
     pretty.text(text)

@@ -28,7 +28,8 @@ _HASHED_AT_START: Final = 512 << 20
 _PATIENCE: Final = 0.5
 """Seconds that the first cell waits for the comparison; else a later one shows it."""
 
-_CRASH_SHOWN: Final = 4000
+_CRASH_SHOWN: Final = 12
+"""Lines of the traceback: what is further out is the kernel's own."""
 
 
 class Session:
@@ -233,9 +234,13 @@ def _crash() -> Card | None:
         os.truncate(file, 0)
     except OSError:
         return None
-    lines = text[-_CRASH_SHOWN:].strip().splitlines()
+    lines = [line for line in text.splitlines() if line.startswith("Fatal Python error")][-1:]
+    # Of all threads, the one that crashed; the innermost calls come first.
+    _, current, calls = text.rpartition("Current thread ")
+    if current:
+        lines += calls.partition("\n\n")[0].splitlines()[1:_CRASH_SHOWN]
     return Card(
         "The kernel before this one crashed, and its variables are gone",
-        notes=[*lines[:20], "Run the cells again; code that is compiled may have to be mended."],
+        notes=[*lines, "Run the cells again; code that is compiled may have to be mended."],
         kind="notice",
     )
