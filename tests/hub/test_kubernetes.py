@@ -50,9 +50,9 @@ def configuration(cluster=CLUSTER, **settings):
     return c
 
 
-def spawner(name="ada", c=None):
+def spawner(name="ada", c=None, kind=KubeSpawner):
     user = SimpleNamespace(name=name, id=7, url=f"/user/{name}/", settings={})
-    made = KubeSpawner(_mock=True, user=user, config=c or configuration())
+    made = kind(_mock=True, user=user, config=c or configuration())
     made.api_token = "the-server's-own"
     return made
 
@@ -213,6 +213,26 @@ def test_a_kernel_over_its_limit_meets_a_memory_error_and_lives():
         [*command, sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert done.stdout == "lives\n"
+
+
+def test_the_hubs_own_spawner_makes_the_same_pods(monkeypatch):
+    from upramp_hub import spawners
+    from upramp_hub.spawners.kubernetes import KubernetesSpawner
+
+    monkeypatch.setenv("UPRAMP_KUBERNETES_IMAGE", "upramp/server:1")
+    monkeypatch.setenv("UPRAMP_KUBERNETES_BATCH_PRIORITY", "upramp-batch")
+    settings = Settings(state=Path("/state"), spawner="kubernetes")
+    c = Config()
+    spawners.configure(c, settings)
+    kubernetes.configure(c, settings)
+    own, plain = (chosen(spawner(c=c, kind=k), "large") for k in (KubernetesSpawner, KubeSpawner))
+    assert own == plain
+    # What all spawners here are told holds for pods as well.
+    assert "--ServerApp.jpserver_extensions=upramp_hub.server=True" in str(
+        own["spec"]["containers"][0]["args"]
+    )
+    assert environment(own)["JUPYTERHUB_DEFAULT_URL"] == "/lab"
+    assert environment(own)["JUPYTERHUB_DISABLE_USER_CONFIG"] == "1"
 
 
 # ---- names that are anything
