@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from upramp.errors import ReferenceFileError, UsageError
 
-from .markup import Card
-
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
+
+    from .markup import Card
 
 __all__ = ["choose", "context_card", "in_force", "prepare", "what_is_missing"]
 
@@ -128,6 +128,8 @@ def choose(name: str | None) -> Card:
 def context_card() -> Card:
     """Show the context in force and the cache it is from."""
     from upramp.references import crds_environment
+
+    from .markup import Card
 
     missing = what_is_missing()
     if missing is not None:

@@ -11,10 +11,10 @@ import functools
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
-from .markup import Card, clipped
-
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from .markup import Card
 
 __all__ = [
     "array_card",
@@ -41,6 +41,7 @@ def exposure_card(exposure: Any) -> Card:
     from upramp.exposure.describe import describe
     from upramp.exposure.description_text import sections
 
+    from .markup import Card
     from .thumbnails import exposure_thumbnail
 
     rows = [(label, text) for label, text, _ in sections(describe(exposure)) if text]
@@ -61,6 +62,7 @@ def result_card(result: Any) -> Card:
     result
         An `upramp.stages.Result`.
     """
+    from .markup import Card
     from .thumbnails import thumbnail
 
     provenance = result.provenance
@@ -92,6 +94,7 @@ def model_card(model: Any) -> Card:
         Of `stdatamodels`; its metadata may hold anything.
     """
     from .flags import count_flags
+    from .markup import Card, clipped
     from .thumbnails import thumbnail
 
     meta = model.meta.instance if hasattr(model, "meta") else {}
@@ -133,6 +136,7 @@ def array_card(array: Any) -> Card | None:
         Any numpy array.
     """
     from .flags import flags_card, is_flags
+    from .markup import Card
 
     if not is_flags(array) or not array.size:
         return None
@@ -151,6 +155,8 @@ def comparison_card(comparison: Any) -> Card:
     comparison
         An `upramp.stages.Comparison`.
     """
+    from .markup import Card
+
     verdict, *lines = comparison.to_text().splitlines()
     return Card(
         f"{comparison.a.name} and {comparison.b.name}: {verdict}", notes=lines, preformatted=True
@@ -159,6 +165,8 @@ def comparison_card(comparison: Any) -> Card:
 
 def _summary(model: Any) -> str:
     import numpy as np
+
+    from .markup import clipped
 
     data = _array(model, "data")
     if data is None:

@@ -12,13 +12,11 @@ from upramp import listeners
 
 from . import context, displays, failures
 from .app import CRASH_VARIABLE
-from .completion import matcher
-from .drift import describe_record, drift_card, notebook_of_session, read_record
-from .markup import Card
-from .records import MEDIA_TYPE, SCHEMA, Record, run_record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from .markup import Card
 
 __all__ = ["Session", "load", "unload"]
 
@@ -64,6 +62,8 @@ class Session:
         result
             An `upramp.stages.Result`.
         """
+        from .records import run_record
+
         with self._lock:
             self.last = result.provenance
             self._runs.append(run_record(result.provenance))
@@ -75,6 +75,8 @@ class Session:
         if runs:
             from upramp.stages.provenance import plain
 
+            from .records import MEDIA_TYPE, SCHEMA
+
             data = {MEDIA_TYPE: {"schema": SCHEMA, "runs": plain(runs)}, "text/plain": _line(runs)}
             self.shell.display_pub.publish(data=data)
 
@@ -82,15 +84,17 @@ class Session:
 
     def look_back(self) -> None:
         """Compare, beside everything else, what made the notebook's outputs with what is here."""
-        path = notebook_of_session()
-        if path is not None:
-            self._look = threading.Thread(
-                target=self._compare, args=(path,), name="upramp-drift", daemon=True
-            )
+        if os.environ.get("JPY_SESSION_NAME"):
+            self._look = threading.Thread(target=self._compare, name="upramp-drift", daemon=True)
             self._look.start()
 
-    def _compare(self, path: Path) -> None:
+    def _compare(self) -> None:
+        from .drift import drift_card, notebook_of_session, read_record
+
         try:
+            path = notebook_of_session()
+            if path is None:
+                return
             record = read_record(path)
             card = drift_card(record, most=_HASHED_AT_START) if record else None
         except Exception:  # a notice that cannot be made costs nobody a cell
@@ -127,6 +131,10 @@ class Session:
 
     def drift(self) -> Card:
         """Say what has changed since this notebook's outputs were made, or that nothing has."""
+        from .drift import describe_record, drift_card, notebook_of_session, read_record
+        from .markup import Card
+        from .records import Record
+
         path = notebook_of_session()
         record = Record() if path is None else read_record(path)
         if not record:
@@ -163,6 +171,8 @@ def load(shell: Any) -> None:
     listeners.add(session.heard)
     missing = context.what_is_missing()
     if missing is not None:
+        from .markup import Card
+
         session.announce(Card("No calibration references", notes=[missing], kind="notice"))
     crash = _crash()
     if crash is not None:
@@ -199,6 +209,8 @@ def _session(shell: Any) -> Session | None:
 
 
 def _completions(completion_context: Any) -> Any:
+    from .completion import matcher
+
     try:
         return matcher(completion_context)
     except Exception:  # the Tab key must never raise
@@ -234,6 +246,8 @@ def _crash() -> Card | None:
         os.truncate(file, 0)
     except OSError:
         return None
+    from .markup import Card
+
     lines = [line for line in text.splitlines() if line.startswith("Fatal Python error")][-1:]
     # Of all threads, the one that crashed; the innermost calls come first.
     _, current, calls = text.rpartition("Current thread ")

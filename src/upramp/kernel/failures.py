@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from upramp.errors import UprampError
 
-from .memory import explain
-
 if TYPE_CHECKING:
     from types import TracebackType
 
@@ -52,6 +50,8 @@ def _tell(
 ) -> list[str]:
     """Show an error; `%tb` shows the whole traceback after it, and `%debug` goes there."""
     sys.last_type, sys.last_value, sys.last_traceback = kind, error, trace
+    from .memory import explain
+
     shown = error
     if isinstance(error, MemoryError):
         # Here the place matters to everyone: what asked for so much is in the cell.

@@ -10,12 +10,11 @@ from IPython.core.magic import Magics, line_magic, magics_class
 
 from upramp.errors import UsageError
 
-from . import arguments
 from .context import choose, context_card, what_is_missing
-from .markup import Card
 
 if TYPE_CHECKING:
     from .extension import Session
+    from .markup import Card
 
 __all__ = ["CalibrationMagics"]
 
@@ -47,7 +46,9 @@ class CalibrationMagics(Magics):
             %context jwst_0002.pmap    use this one from now on
             %context --reset           use that of the kernel's start again
         """
-        words = arguments.split(line, "context")
+        from .arguments import split
+
+        words = split(line, "context")
         if len(words) > 1:
             raise UsageError("%context", "it takes one context", "see %context?")
         if not words:
@@ -68,7 +69,9 @@ class CalibrationMagics(Magics):
         archive too. ``{name}`` in the line stands for the
         variable's value. The Tab key completes files, options and parameters.
         """
-        asked = arguments.calibrate_arguments(line)
+        from .arguments import calibrate_arguments
+
+        asked = calibrate_arguments(line)
         if (missing := what_is_missing()) is not None:
             raise UsageError(asked.file, "it cannot be calibrated", missing)
         from upramp.stages import calibrate
@@ -96,9 +99,10 @@ class CalibrationMagics(Magics):
             %provenance PRODUCT       of a file, or of a variable
             %provenance --drift       what has changed since this notebook's outputs were made
         """
+        from .arguments import split
         from .provenance import of_object, provenance_card
 
-        words = arguments.split(line, "provenance")
+        words = split(line, "provenance")
         if len(words) > 1:
             raise UsageError("%provenance", "it takes one product", "see %provenance?")
         if words == ["--drift"]:
@@ -140,6 +144,8 @@ class CalibrationMagics(Magics):
 
 
 def _concluded(result: Any, name: str, seconds: float) -> Card:
+    from .markup import Card
+
     source = result.provenance.get("input", {}).get("file", "the exposure")
     text = f"{source} is calibrated, in {seconds:.1f} s; the result is in {name}"
     return Card(text, [("wrote", os.fspath(path)) for path in result.products])
