@@ -15,6 +15,12 @@ def _jupyter_server_extension_points() -> list[dict[str, str]]:
     return [{"module": "upramp_hub.server"}]
 
 
+def _link_jupyter_server_extension(app: Any) -> None:
+    from .extension import link
+
+    link(app)
+
+
 def _load_jupyter_server_extension(app: Any) -> None:
     from .extension import load
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any, Final
 
+from jupyter_server.base.handlers import APIHandler
 from jupyter_server.utils import url_path_join
 from tornado.ioloop import PeriodicCallback
 
@@ -12,10 +14,30 @@ from .routes import ROUTES
 from .watch import Watch
 from .websocket import KernelConnection
 
-__all__ = ["load"]
+__all__ = ["link", "load"]
+
+_READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
+_REFUSED: Final = 400
 
 _INTERVAL: Final = 2000
 """Milliseconds between two looks at the kernels: what fills the memory does so in seconds."""
+
+
+def link(app: Any) -> None:
+    """Have JupyterLab load the part of this that runs in its page.
+
+    Parameters
+    ----------
+    app
+        The server, before its extensions are loaded.
+    """
+    folder = str(Path(__file__).resolve().parent.parent / "lab")
+    config = app.config.LabApp
+    config.extra_labextensions_path = [*config.get("extra_labextensions_path", []), folder]
+    for each in app.extension_manager.extension_apps.get("jupyterlab", ()):
+        # It was linked before, and has taken its configuration already.
+        each.extra_labextensions_path = [*each.extra_labextensions_path, folder]
 
 
 def load(app: Any) -> None:
@@ -38,12 +60,30 @@ def load(app: Any) -> None:
     settings["upramp_watch"] = watch
     settings["upramp_notify"] = _notifier(app)
     settings["kernel_websocket_connection_class"] = KernelConnection
+    settings["log_function"] = _noting(watch, settings.get("log_function"))
     base = settings["base_url"]
     web_app.add_handlers(".*$", [(url_path_join(base, path), each) for path, each in ROUTES])
     callback = PeriodicCallback(watch.look, _INTERVAL)
     callback.start()
     settings["upramp_looks"] = callback  # so that it lives as long as the server
     app.log.info("upramp: activity, endings of kernels and websockets without delay")
+
+
+def _noting(watch: Watch, log: Any) -> Any:
+    """Give what notes after each request whether it was somebody's doing, and logs it."""
+
+    def note(handler: Any) -> None:
+        if (
+            isinstance(handler, APIHandler)
+            and handler._track_activity  # noqa: SLF001 - how Jupyter Server's own say it
+            and handler.request.method not in _READING
+            and handler.get_status() < _REFUSED
+        ):
+            watch.somebody()
+        if log is not None:
+            log(handler)
+
+    return note
 
 
 def _notifier(app: Any) -> Any:

@@ -56,6 +56,13 @@ class Activity(_Handler):
         """Give it."""
         self.answer(self.watch.to_json())
 
+    @web.authenticated
+    def post(self) -> None:
+        """Note that somebody sits before a page, and types or points."""
+        self.watch.somebody()
+        self.set_status(204)
+        self.finish()
+
 
 class Extend(_Handler):
     """Puts off the end of the server: ``{"seconds": 3600}``."""

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from .campaigns import running
 from .endings import Ending, Sample, free_in, kills_for_memory, take_sample, why
 
 __all__ = ["Watch"]
@@ -64,8 +65,8 @@ class Watch:
         for gone in set(self._samples) - set(self._kernels.list_kernel_ids()):
             self._samples.pop(gone, None)
             self._followed.pop(gone, None)
-        if self.busy() or self.busy_terminals():
-            self._settings["upramp_last_activity"] = _now()
+        if self.busy() or self.busy_terminals() or running(Path.home()):
+            self.somebody()
 
     def _follow(self, kernel_id: str, kernel: Any) -> None:
         if self._followed.get(kernel_id) is kernel:
@@ -140,9 +141,21 @@ class Watch:
                 busy += os.tcgetpgrp(process.fd) != process.pid
         return busy
 
+    def somebody(self) -> None:
+        """Note that somebody is there, or something runs."""
+        self._settings["upramp_last_activity"] = _now()
+
     def last_activity(self) -> datetime:
-        """Give when somebody, or a kernel, last did something."""
-        times = [value for key, value in self._settings.items() if key.endswith("_last_activity")]
+        """Give when somebody, or a kernel, last did something.
+
+        What only reads is no activity: an open page asks for kernels, terminals and files all
+        the time, whether somebody sits before it or not. It tells when somebody does.
+        """
+        times = [
+            value
+            for key, value in self._settings.items()
+            if key.endswith("_last_activity") and key != "api_last_activity"
+        ]
         times += [self._settings["started"], self._kernels.last_kernel_activity]
         times += self._settings.get("last_activity_times", {}).values()
         latest: datetime = max(times)
@@ -162,7 +175,7 @@ class Watch:
             Until when.
         """
         now = _now()
-        self._settings["upramp_last_activity"] = now
+        self.somebody()
         self._until = now + timedelta(seconds=min(max(seconds, 0), _LONGEST))
         self._stop_at = None
         return self._until
@@ -208,6 +221,7 @@ class Watch:
         return {
             "busy_kernels": len(self.busy()),
             "busy_terminals": self.busy_terminals(),
+            "campaigns": len(running(Path.home())),
             "kernels": kernels,
             "last_activity": _text(self.last_activity()),
             "extended_until": _text(self.extended_until()),
