@@ -1,0 +1,349 @@
+"""The archive's exposures as a user sees them: a list, what headers say, small pictures.
+
+Everything is read as the user, who sees what they may read and nothing else.
+What has been read once is kept in the server's runtime folder, which a full
+home does not fill.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import json
+import os
+import stat
+import sys
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from upramp.errors import UprampError
+
+from .inside import Inside
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["Catalogue", "Entry", "Listing", "find_files"]
+
+_ENDINGS: Final = ("_uncal.fits", "_uncal.fits.gz")
+_READ_AT_ONCE: Final = 500
+"""Headers that are read for one list: about two seconds, once."""
+
+_PATIENCE: Final = 30.0
+"""Seconds for one file."""
+
+_PROCESSES: Final = 8
+"""How often a file may end the process that reads them."""
+
+_LONGEST_ANSWER: Final = 4 * 1024**2
+
+_KEPT: Final = 2000
+"""Headers and pictures that are kept on disk."""
+
+_LOST: Final = {"problem": "reading it ended before its time; look at it with 'upramp info'."}
+
+_RECENT: Final = 64
+"""Pictures that are kept in memory, for those who waited while another's process made them."""
+
+_SHOWN: Final = ("instrument", "detector", "exp_type", "filter", "readpatt")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An exposure of the list.
+
+    Parameters
+    ----------
+    name
+        The file's name.
+    path
+        The file.
+    key
+        What changes with the file: of its path, size and time.
+    size
+        In bytes.
+    values
+        What its header says, by the names of an exposure's attributes.
+    shape
+        (nints, ngroups, ny, nx).
+    problem
+        Why it cannot be read; nothing if it can.
+    compressed
+        Whether it is gzip, which is not unpacked for a list.
+    calibratable
+        Whether stage 1 takes it.
+    """
+
+    name: str
+    path: Path
+    key: str
+    size: int
+    values: dict[str, str] = field(default_factory=dict)
+    shape: tuple[int, ...] = ()
+    problem: str = ""
+    compressed: bool = False
+    calibratable: bool = False
+
+    @property
+    def size_text(self) -> str:
+        """Its size, to be read."""
+        return f"{self.size / 1e6:.1f} MB" if self.size < 1e9 else f"{self.size / 1e9:.1f} GB"
+
+    @property
+    def words(self) -> str:
+        """What a search looks through."""
+        return " ".join((self.name, *self.values.values())).lower()
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Exposures that were found.
+
+    Parameters
+    ----------
+    entries
+        Those to show.
+    found
+        How many match.
+    total
+        How many there are.
+    unread
+        How many headers were not looked into, of an archive that is too large.
+    """
+
+    entries: list[Entry]
+    found: int
+    total: int
+    unread: int
+
+
+def find_files(folder: Path) -> list[Entry]:
+    """Find the exposures of a folder that this user may read, by name.
+
+    Parameters
+    ----------
+    folder
+        Of raw exposures: ``uncal`` in an archive.
+
+    Raises
+    ------
+    OSError
+        If it cannot be listed.
+    """
+    found = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if not entry.name.endswith(_ENDINGS) or entry.name.startswith("."):
+                continue
+            try:
+                entry.name.encode()
+                status = entry.stat()
+            except (OSError, UnicodeEncodeError):
+                continue
+            if stat.S_ISREG(status.st_mode) and os.access(entry.path, os.R_OK):
+                text = f"{entry.path}\0{status.st_size}\0{status.st_mtime_ns}"
+                key = hashlib.sha256(text.encode()).hexdigest()
+                compressed = entry.name.endswith(".gz")
+                found.append(
+                    Entry(
+                        entry.name,
+                        Path(entry.path),
+                        key,
+                        status.st_size,
+                        compressed=compressed,
+                        calibratable=compressed,
+                    )
+                )
+    return sorted(found, key=lambda each: each.name)
+
+
+class Catalogue:
+    """The list of an archive's exposures.
+
+    Parameters
+    ----------
+    folder
+        Of raw exposures.
+    cache
+        Where to keep what has been read.
+    """
+
+    def __init__(self, folder: Path, cache: Path) -> None:
+        self.folder = folder
+        self._cache = Inside(cache)
+        self._headers: dict[str, dict[str, Any]] = {}
+        self._reading = asyncio.Lock()
+        self._wanted: dict[str, Entry] = {}
+        self._recent: dict[str, bytes] = {}
+
+    def files(self) -> dict[str, Entry]:
+        """Give the exposures by name, without their headers.
+
+        Raises
+        ------
+        OSError
+            If the archive cannot be listed.
+        """
+        return {entry.name: entry for entry in find_files(self.folder)}
+
+    async def search(self, text: str, first: int, most: int) -> Listing:
+        """List exposures.
+
+        Parameters
+        ----------
+        text
+            Words that all have to be in a name or among its header's values.
+        first
+            How many to leave out before.
+        most
+            How many to give.
+
+        Raises
+        ------
+        OSError
+            If the archive cannot be listed.
+        """
+        files = await asyncio.to_thread(find_files, self.folder)
+        words = text.lower().split()
+        if len(files) <= _READ_AT_ONCE:
+            known = await self._with_headers(files)
+            matching = [each for each in known if all(word in each.words for word in words)]
+            return Listing(matching[first : first + most], len(matching), len(files), 0)
+        matching = [each for each in files if all(word in each.name.lower() for word in words)]
+        shown = await self._with_headers(matching[first : first + most])
+        return Listing(shown, len(matching), len(files), len(files) - len(shown))
+
+    async def picture(self, name: str) -> bytes | None:
+        """Give a picture of an exposure.
+
+        Parameters
+        ----------
+        name
+            Of its file; one that is not in the list has none.
+
+        Returns
+        -------
+        bytes or None
+            A PNG; None if there is nothing to see.
+        """
+        entry = (await asyncio.to_thread(self.files)).get(name)
+        if entry is None or entry.compressed:
+            return None
+        found = await asyncio.to_thread(self._kept, f"pictures/{entry.key}.png")
+        if found is not None:
+            return found or None
+        self._wanted[entry.key] = entry
+        async with self._reading:
+            # Whoever comes first reads for all that wait: a process costs a second.
+            wanted, self._wanted = list(self._wanted.values()), {}
+            if not wanted:
+                return self._recent.get(entry.key) or None
+            answers = await _read([(each, True) for each in wanted])
+            for key, answer in answers.items():
+                png = base64.b64decode(answer.get("png") or "")
+                await asyncio.to_thread(self._keep, f"pictures/{key}.png", png)
+                self._recent[key] = png
+            await asyncio.to_thread(self._cache.trim, "pictures", _KEPT)
+            while len(self._recent) > _RECENT:
+                del self._recent[next(iter(self._recent))]
+            return self._recent.get(entry.key) or None
+
+    async def _with_headers(self, entries: list[Entry]) -> list[Entry]:
+        async with self._reading:
+            if not self._headers:
+                self._headers = await asyncio.to_thread(self._kept_headers)
+            new = [
+                each for each in entries if each.key not in self._headers and not each.compressed
+            ]
+            if new:
+                self._headers |= await _read([(each, False) for each in new])
+                while len(self._headers) > _KEPT:
+                    del self._headers[next(iter(self._headers))]
+                text = json.dumps(self._headers).encode()
+                await asyncio.to_thread(self._keep, "headers.json", text)
+        return [_complete(each, self._headers.get(each.key, _LOST)) for each in entries]
+
+    # ---- what is kept
+
+    def _kept_headers(self) -> dict[str, dict[str, Any]]:
+        try:
+            found = json.loads(self._kept("headers.json") or b"{}")
+        except (ValueError, RecursionError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def _kept(self, path: str) -> bytes | None:
+        try:
+            return self._cache.read(path)
+        except (UprampError, OSError):
+            return None
+
+    def _keep(self, path: str, content: bytes) -> None:
+        try:
+            self._cache.replace(path, content)
+        except (UprampError, OSError):
+            return  # it is read again next time
+
+
+def _complete(entry: Entry, header: dict[str, Any]) -> Entry:
+    """Put what a header says into an entry; it is shown as it is, and believed in nothing else."""
+    if entry.compressed:
+        return entry
+    shape = header.get("shape")
+    return replace(
+        entry,
+        values={name: str(header[name])[:60] for name in _SHOWN if header.get(name)},
+        shape=tuple(map(int, shape)) if isinstance(shape, list) else (),
+        problem=str(header.get("problem") or ""),
+        calibratable=bool(header.get("calibratable")),
+    )
+
+
+async def _read(wanted: Sequence[tuple[Entry, bool]]) -> dict[str, dict[str, Any]]:
+    """Read files in a process of their own; gives what was said of each, by its key.
+
+    A file that ends the process, or keeps it waiting, is passed over; the
+    others get another process.
+    """
+    answers: dict[str, dict[str, Any]] = {}
+    rest = list(wanted)
+    for _ in range(_PROCESSES):
+        said = await _read_until_it_ends(rest)
+        answers |= {each.key: one for (each, _), one in zip(rest, said, strict=False)}
+        rest = rest[len(said) + 1 :]
+        if not rest:
+            break
+    return answers
+
+
+async def _read_until_it_ends(wanted: Sequence[tuple[Entry, bool]]) -> list[dict[str, Any]]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-I", "-m", f"{__package__}.reader"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        limit=_LONGEST_ANSWER,
+    )
+    said: list[dict[str, Any]] = []
+    try:
+        lines = "".join(json.dumps([str(each.path), picture]) + "\n" for each, picture in wanted)
+        if process.stdin is None or process.stdout is None:
+            return said
+        process.stdin.write(lines.encode())
+        process.stdin.close()
+        for _ in wanted:
+            line = await asyncio.wait_for(process.stdout.readline(), _PATIENCE)
+            if not line:
+                break
+            said.append(json.loads(line))
+    except (TimeoutError, ValueError, OSError):
+        return said
+    finally:
+        if process.returncode is None:
+            with suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+    return said
