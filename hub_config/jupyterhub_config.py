@@ -72,6 +72,11 @@ c.JupyterHub.services = [
         "name": "launcher",
         "api_token": settings.secret("launcher_token"),
     },
+    {
+        # Whoever reads /hub/metrics and the details of /health: its token is a file of the state.
+        "name": "monitoring",
+        "api_token": settings.secret("monitoring_token"),
+    },
 ]
 c.JupyterHub.load_roles = [
     {
@@ -90,6 +95,7 @@ c.JupyterHub.load_roles = [
         "services": ["launcher"],
         "scopes": ["list:users", "read:servers", "delete:servers", "proxy"],
     },
+    {"name": "monitoring", "services": ["monitoring"], "scopes": ["read:metrics"]},
 ]
 
 # What a user has been doing is asked every minute; five, the default, would make a server

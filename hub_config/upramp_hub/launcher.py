@@ -44,6 +44,7 @@ _TRIES: Final = 5
 _GRACE: Final = 10.0
 """Seconds that a process has between being asked to end and being ended."""
 
+_PR_SET_PDEATHSIG: Final = 1
 _PR_SET_CHILD_SUBREAPER: Final = 36
 
 
@@ -85,6 +86,16 @@ def _version_of(program: str) -> int:
     return int(major) if major.isdigit() else 0
 
 
+def _end_with_parent() -> None:
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _prctl(option: int, value: int) -> None:
+    # Linux alone has it; elsewhere what it is for does not happen.
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+
+
 @dataclass
 class _Process:
     """A process that is started again when it ends."""
@@ -108,6 +119,8 @@ class _Process:
                 stderr=subprocess.STDOUT,
                 # Ctrl-C is the launcher's: it says in which order they end.
                 start_new_session=True,
+                # A launcher that is killed must not leave them in the way of the next one.
+                preexec_fn=_end_with_parent,  # noqa: PLW1509 - the launcher has one thread
             )
         self.started = time.monotonic()
 
@@ -205,19 +218,20 @@ class Launcher:
     def _begin(self) -> None:
         os.umask(0o077)
         self.settings.prepare()
-        self._take_lock()
+        was_killed = self._take_lock()
         for port, what in (
             (self.settings.port, "the proxy"),
             (self.settings.hub_port, "the hub"),
             (self.settings.api_port, "the proxy's own interface"),
         ):
-            require_free(port, what)
+            # What a launcher that was killed had started ends within seconds.
+            require_free(port, what, self.settings.address, patience=15 if was_killed else 0)
         # Servers whose hub was killed become children of this process, and end with it.
-        with contextlib.suppress(OSError, AttributeError):
-            ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        _prctl(_PR_SET_CHILD_SUBREAPER, 1)
         self._processes = self._plan()
 
-    def _take_lock(self) -> None:
+    def _take_lock(self) -> bool:
+        """Be the only launcher of this state; say whether the last one was killed."""
         import fcntl
 
         file = self.settings.state / "launcher.lock"
@@ -231,9 +245,12 @@ class Launcher:
                 f"a hub runs from it already, as process {self._lock.read().strip() or '?'}",
                 "stop that one, or choose another folder with --state",
             ) from None
+        self._lock.seek(0)
+        was_killed = bool(self._lock.read().strip())
         self._lock.truncate(0)
         self._lock.write(f"{os.getpid()}\n")
         self._lock.flush()
+        return was_killed
 
     def _plan(self) -> list[_Process]:
         settings = self.settings
@@ -324,6 +341,8 @@ class Launcher:
         """Stop users' servers, the hub and the proxy, and whatever they left behind."""
         from .client import stop_servers
 
+        if self._stopping:
+            self.say("stopping servers, hub and proxy")
         hub = next((p for p in self._processes if p.name == "hub"), None)
         if hub is not None and hub.running is not None and hub.running.poll() is None:
             with contextlib.suppress(Exception):
@@ -331,9 +350,11 @@ class Launcher:
         for process in reversed(self._processes):
             process.stop()
         _end_children()
+        if self._lock is not None:
+            self._lock.truncate(0)
 
 
-def require_free(port: int, what: str, address: str = "127.0.0.1") -> None:
+def require_free(port: int, what: str, address: str = "127.0.0.1", *, patience: float = 0) -> None:
     """Demand that nobody listens on a port.
 
     Parameters
@@ -344,25 +365,39 @@ def require_free(port: int, what: str, address: str = "127.0.0.1") -> None:
         Who is to have it.
     address
         Of this machine.
+    patience
+        Seconds in which it may still become free.
 
     Raises
     ------
     UsageError
-        If somebody does.
+        If somebody does, or this user may not, or this machine has no such address.
     """
-    with socket.socket() as probe:
+    end = time.monotonic() + patience
+    while (error := _refusal(port, address)) is not None:
+        if error.errno == errno.EADDRINUSE and time.monotonic() < end:
+            time.sleep(0.1)
+            continue
+        if error.errno == errno.EADDRNOTAVAIL:
+            raise UsageError(
+                address, "this machine has no such address", "choose one of its own with --address"
+            )
+        taken = error.errno == errno.EADDRINUSE
+        raise UsageError(
+            f"port {port}",
+            "it is taken by another program" if taken else f"it cannot be had ({error.strerror})",
+            f"{what} needs it: choose others with PORT= or --port",
+        )
+
+
+def _refusal(port: int, address: str) -> OSError | None:
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((address, port))
         except OSError as error:
-            if error.errno not in (errno.EADDRINUSE, errno.EACCES):
-                raise
-            taken = error.errno == errno.EADDRINUSE
-            raise UsageError(
-                f"port {port}",
-                "it is taken by another program" if taken else "this user may not listen on it",
-                f"{what} needs it: choose others with PORT= or --port",
-            ) from None
+            return error
+    return None
 
 
 def answers(port: int) -> bool:

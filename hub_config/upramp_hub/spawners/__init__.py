@@ -49,6 +49,13 @@ def configure(c: Any, settings: Settings) -> None:
     c.Spawner.default_url = "/lab"
     c.Spawner.args = [
         "--ServerApp.jpserver_extensions=upramp_hub.server=True",
+        # What keeps in a notebook which versions, context and references made it.
+        "--ServerApp.jpserver_extensions=upramp.kernel.saving=True",
+        "--MultiKernelManager.default_kernel_name=upramp",
+        # Between server and kernel there is a socket of the machine that all its users share.
+        "--KernelManager.transport_encryption=auto",
+        # No questions about news and updates of what the hub's operator installs.
+        f"--LabApp.app_settings_dir={Path(__file__).parents[1] / 'settings_of_lab'}",
         # Nobody may install into the environment that all servers share; kernels have their own.
         "--LabApp.extension_manager=readonly",
     ]
@@ -64,11 +71,14 @@ def configure(c: Any, settings: Settings) -> None:
         c.ContainerSpawner.remove = True
         c.Spawner.cmd = ["jupyterhub-singleuser"]
     else:
+        from upramp_hub import kubernetes
+
         from .kubernetes import KubernetesSpawner
 
         c.JupyterHub.spawner_class = KubernetesSpawner
         c.KubernetesSpawner.settings = settings
         c.Spawner.cmd = ["jupyterhub-singleuser"]
+        kubernetes.configure(c, settings)
 
 
 def _configure_processes(c: Any, settings: Settings) -> None:

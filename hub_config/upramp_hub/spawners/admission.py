@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 import weakref
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -19,6 +20,7 @@ from traitlets import Any as AnyTrait
 from traitlets.config import LoggingConfigurable
 
 from upramp.errors import UprampError
+from upramp_hub.metrics import spawn_stage
 
 from .causes import Cause
 from .line import Line, Times
@@ -173,9 +175,12 @@ class Admission(LoggingConfigurable):
         _last.pop((self.user.name, self.name), None)
         self._refuse()
         try:
-            async with self.line.turn(self._told):
+            async with AsyncExitStack() as stack:
+                with spawn_stage("line"):
+                    await stack.enter_async_context(self.line.turn(self._told))
                 begin = time.monotonic()
-                where = await self.launch()
+                with spawn_stage("launch"):
+                    where = await self.launch()
                 self.times.add(time.monotonic() - begin)
         except UprampError as error:
             problem = f"{error.subject}: {error.problem}"

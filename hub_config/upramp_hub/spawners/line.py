@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from upramp.atomic import write_text
 from upramp.errors import OutputError
+from upramp_hub.metrics import WAITING
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -135,5 +136,6 @@ class Line:
             self._starting -= 1
 
     def _announce(self) -> None:
+        WAITING.set(len(self._waiting))
         for place, (_, told) in enumerate(self._waiting, 1):
             told(place, len(self._waiting))
