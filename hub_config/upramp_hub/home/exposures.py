@@ -66,7 +66,7 @@ class Entry:
     size
         In bytes.
     values
-        What its header says, by the names of an exposure's attributes.
+        What its header says, by the names of an exposure's attributes; empty for nothing.
     shape
         (nints, ngroups, ny, nx).
     problem
@@ -81,7 +81,7 @@ class Entry:
     path: Path
     key: str
     size: int
-    values: dict[str, str] = field(default_factory=dict)
+    values: dict[str, str] = field(default_factory=lambda: dict.fromkeys(_SHOWN, ""))
     shape: tuple[int, ...] = ()
     problem: str = ""
     compressed: bool = False
@@ -295,7 +295,7 @@ def _complete(entry: Entry, header: dict[str, Any]) -> Entry:
     shape = header.get("shape")
     return replace(
         entry,
-        values={name: str(header[name])[:60] for name in _SHOWN if header.get(name)},
+        values={name: str(header.get(name) or "")[:60] for name in _SHOWN},
         shape=tuple(map(int, shape)) if isinstance(shape, list) else (),
         problem=str(header.get("problem") or ""),
         calibratable=bool(header.get("calibratable")),

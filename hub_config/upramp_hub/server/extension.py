@@ -10,6 +10,8 @@ from jupyter_server.base.handlers import APIHandler
 from jupyter_server.utils import url_path_join
 from tornado.ioloop import PeriodicCallback
 
+from upramp_hub.home import extension as home
+
 from .routes import ROUTES
 from .watch import Watch
 from .websocket import KernelConnection
@@ -19,6 +21,9 @@ __all__ = ["link", "load"]
 _READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 _REFUSED: Final = 400
+
+_CONTENTS: Final = "/api/contents"
+"""Where pages save: after a warning they do so by themselves, which is no sign of anybody."""
 
 _INTERVAL: Final = 2000
 """Milliseconds between two looks at the kernels: what fills the memory does so in seconds."""
@@ -63,6 +68,7 @@ def load(app: Any) -> None:
     settings["log_function"] = _noting(watch, settings.get("log_function"))
     base = settings["base_url"]
     web_app.add_handlers(".*$", [(url_path_join(base, path), each) for path, each in ROUTES])
+    home.load(app)
     callback = PeriodicCallback(watch.look, _INTERVAL)
     callback.start()
     settings["upramp_looks"] = callback  # so that it lives as long as the server
@@ -78,6 +84,7 @@ def _noting(watch: Watch, log: Any) -> Any:
             and handler._track_activity  # noqa: SLF001 - how Jupyter Server's own say it
             and handler.request.method not in _READING
             and handler.get_status() < _REFUSED
+            and not (_CONTENTS in handler.request.path and watch.warning() is not None)
         ):
             watch.somebody()
         if log is not None:
