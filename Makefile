@@ -4,10 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 PRACTICE := practice
 WORKERS ?= auto
+PORT ?= 8000
+STATE ?= .hub
 
-.PHONY: help practice test bench lint docs clean
+.PHONY: help hub practice test bench lint docs clean
 
 help:
+	@echo "make hub        start a JupyterHub with a practice archive (PORT= moves it; Ctrl-C ends it)"
 	@echo "make practice   make a practice archive and calibrate one of its exposures"
 	@echo "make test       run the whole test suite, and the linters"
 	@echo "make bench      measure, beside the peers"
@@ -21,6 +24,9 @@ $(BIN)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
 	touch $@
+
+hub: $(BIN)/.ready
+	$(BIN)/upramp hub --port $(PORT) --state $(STATE) --archive $(PRACTICE)
 
 practice: $(BIN)/.ready
 	$(BIN)/upramp practice $(PRACTICE)

@@ -6,15 +6,21 @@ import argparse
 import os
 import sys
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+from upramp.errors import UprampError, UsageError
 
 from .settings import PREFIX, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["add_options", "main", "run"]
+__all__ = ["TEXT", "add_options", "main", "run"]
+
+TEXT: Final = "start a JupyterHub beside an archive"
+"""What the command does, as ``upramp --help`` says it."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -52,6 +58,10 @@ def run(options: argparse.Namespace) -> int:
     UprampError
         If it cannot be started, or not be kept running.
     """
+    if any(find_spec(package) is None for package in ("jupyterhub", "jupyterlab", "aiohttp")):
+        raise UsageError(
+            "upramp hub", "the hub's packages are not installed", "run pip install 'upramp[hub]'"
+        )
     from .launcher import Launcher
 
     chosen: dict[str, Any] = {
@@ -63,8 +73,7 @@ def run(options: argparse.Namespace) -> int:
     if "state" in chosen and PREFIX + "HOMES" not in os.environ:
         chosen["homes"] = chosen["state"] / "homes"
     settings = replace(settings, **chosen)
-    _require_archive(settings)
-    Launcher(settings, say=_say).run()
+    Launcher(settings, say=_say).run(lambda: _require_archive(settings))
     return 0
 
 
@@ -80,7 +89,11 @@ def _require_archive(settings: Settings) -> None:
     from upramp.progress import for_terminal
 
     _say(f"making a practice archive in {settings.archive} (a minute or two, once)")
-    make_archive(settings.archive, progress=for_terminal())
+    before = os.umask(0o022)  # it is for all users to read
+    try:
+        make_archive(settings.archive, progress=for_terminal())
+    finally:
+        os.umask(before)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -96,8 +109,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     int
         What the shell gets.
     """
-    from upramp.errors import UprampError
-
     parser = argparse.ArgumentParser(prog="python -m upramp_hub", description=__doc__)
     add_options(parser)
     try:

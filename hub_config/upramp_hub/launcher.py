@@ -90,6 +90,12 @@ def _end_with_parent() -> None:
     _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
+def _unhurried() -> None:
+    _end_with_parent()
+    os.umask(0o022)
+    os.nice(10)
+
+
 def _prctl(option: int, value: int) -> None:
     # Linux alone has it; elsewhere what it is for does not happen.
     with contextlib.suppress(OSError, AttributeError):
@@ -105,6 +111,7 @@ class _Process:
     environment: Mapping[str, str]
     log: Path
     ready: Callable[[], bool]
+    before: Callable[[], None] = _end_with_parent
     running: subprocess.Popen[bytes] | None = None
     started: float = 0.0
     failures: int = 0
@@ -120,9 +127,13 @@ class _Process:
                 # Ctrl-C is the launcher's: it says in which order they end.
                 start_new_session=True,
                 # A launcher that is killed must not leave them in the way of the next one.
-                preexec_fn=_end_with_parent,  # noqa: PLW1509 - the launcher has one thread
+                preexec_fn=self.before,  # noqa: PLW1509 - the launcher has one thread
             )
         self.started = time.monotonic()
+
+    @property
+    def is_running(self) -> bool:
+        return self.running is not None and self.running.poll() is None
 
     def wait_until_ready(
         self, patience: float = _PATIENCE, stop: Callable[[], bool] = lambda: False
@@ -186,11 +197,17 @@ class Launcher:
     settings: Settings
     say: Callable[[str], None] = print
     _processes: list[_Process] = field(default_factory=list)
+    _kernels: _Process | None = None
     _stopping: bool = False
     _lock: Any = None
 
-    def run(self) -> None:
+    def run(self, before: Callable[[], None] = lambda: None) -> None:
         """Start everything, keep it running until SIGINT or SIGTERM, stop everything.
+
+        Parameters
+        ----------
+        before
+            What has to be done first, once it is known that a hub can be started.
 
         Raises
         ------
@@ -200,9 +217,11 @@ class Launcher:
             If a process does not start, or not keep running.
         """
         self._begin()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, self._stop_soon)
         try:
+            self._compile_kernels()
+            before()
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, self._stop_soon)
             first = self._first_login()
             for process in self._processes:
                 self.say(f"starting the {process.name}")
@@ -218,6 +237,7 @@ class Launcher:
     def _begin(self) -> None:
         os.umask(0o077)
         self.settings.prepare()
+        (self.settings.state / "logs").mkdir(exist_ok=True, mode=0o700)
         was_killed = self._take_lock()
         for port, what in (
             (self.settings.port, "the proxy"),
@@ -261,7 +281,6 @@ class Launcher:
             "PYTHONUNBUFFERED": "1",
         }
         logs = settings.state / "logs"
-        logs.mkdir(exist_ok=True, mode=0o700)
         hub = [PYTHON, "-m", "jupyterhub", "-f", str(configuration_file())]
         return [
             _Process(
@@ -279,6 +298,22 @@ class Launcher:
                 lambda: _is_healthy(settings),
             ),
         ]
+
+    def _compile_kernels(self) -> None:
+        """Have the engine's kernels compiled for all users, beside everything else.
+
+        Whoever calibrates before that is done compiles what it needs for itself.
+        """
+        self._kernels = _Process(
+            "kernels",
+            [PYTHON, "-m", "upramp.detector1"],
+            # What it writes is everybody's to read, and it has time.
+            os.environ,
+            self.settings.state / "logs" / "kernels.log",
+            lambda: True,
+            before=_unhurried,
+        )
+        self._kernels.start()
 
     def _first_login(self) -> tuple[str, str] | None:
         """Make the first administrator, before anybody can knock."""
@@ -299,6 +334,8 @@ class Launcher:
             self.say(
                 f"to invite others, log in as administrator: {self.settings.url}/hub/accounts"
             )
+        if self._kernels is not None and self._kernels.is_running:
+            self.say("the engine is still being compiled, once; until then it starts slowly")
         self.say(f"logs are in {self.settings.state / 'logs'}; Ctrl-C stops all of it")
 
     # ---- while it runs
@@ -310,8 +347,18 @@ class Launcher:
         while not self._stopping:
             for process in self._processes:
                 self._keep_alive(process)
-            _reap(self._processes)
+            self._look_at_kernels()
+            _reap([*self._processes, *filter(None, [self._kernels])])
             time.sleep(0.2)
+
+    def _look_at_kernels(self) -> None:
+        kernels = self._kernels
+        if kernels is None or kernels.is_running:
+            return
+        self._kernels = None
+        if kernels.running is not None and kernels.running.returncode:
+            why = last_line(kernels.log).removeprefix("upramp: ")
+            self.say(f"the engine is compiled by each user alone: {why}")
 
     def _keep_alive(self, process: _Process) -> None:
         if process.running is None:
@@ -347,7 +394,7 @@ class Launcher:
         if hub is not None and hub.running is not None and hub.running.poll() is None:
             with contextlib.suppress(Exception):
                 stop_servers(self.settings)
-        for process in reversed(self._processes):
+        for process in [*filter(None, [self._kernels]), *reversed(self._processes)]:
             process.stop()
         _end_children()
         if self._lock is not None:
@@ -436,6 +483,7 @@ def _ending(code: int) -> str:
 
 def _reap(processes: Sequence[_Process]) -> None:
     """Take note of servers that ended after their hub did."""
+    # Those that are waited for elsewhere are left alone.
     own = {p.running.pid for p in processes if p.running is not None}
     for pid in _children():
         if pid not in own:

@@ -50,7 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         What the shell gets: 0 done, 1 failed or different, 2 bad usage or
         input, 130 interrupted, 143 terminated.
     """
-    options, rest = _parser().parse_known_args(arguments, argparse.Namespace(debug=False))
+    if arguments is None:
+        arguments = sys.argv[1:]
+    options, rest = _parser(arguments).parse_known_args(arguments, argparse.Namespace(debug=False))
     if rest:
         options.parser.refuse(rest)
     if not options.debug:
@@ -155,7 +157,7 @@ def _named(what: str) -> Callable[[str], str]:
     return named
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(arguments: Sequence[str] = ()) -> argparse.ArgumentParser:
     common = _Parser(add_help=False)
     common.add_argument(
         "--debug",
@@ -193,7 +195,19 @@ def _parser() -> argparse.ArgumentParser:
     info.add_argument("--json", action="store_true", help="for a program to read")
     _notebooks_options(command("notebooks", _notebooks, "list or copy the notebooks"))
     _kernel_options(command("kernel", _kernel, "install or remove the Jupyter kernel"))
+    # Looking for what other packages add takes longer than all of the above.
+    if not set(arguments[:1]) & set(commands.choices):
+        for name, added in _added_commands():
+            added.add_options(command(name, added.run, added.TEXT))
     return parser
+
+
+def _added_commands() -> Iterator[tuple[str, Any]]:
+    """Load the commands of packages above this one, which it does not know."""
+    from importlib.metadata import entry_points
+
+    for entry in entry_points(group="upramp.commands"):
+        yield entry.name, entry.load()
 
 
 def _practice_options(parser: argparse.ArgumentParser) -> None:
