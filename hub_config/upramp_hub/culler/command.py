@@ -53,10 +53,22 @@ async def _run(hub: str, token: str, rules: Rules, tally: Tally) -> None:
         if task is not None:
             loop.add_signal_handler(number, task.cancel)
     asking = Asking(hub, token)
+    watching = asyncio.create_task(_until_alone(task))
     try:
         await Rounds(asking, rules, tally).run()
     finally:
+        watching.cancel()
         await asking.close()
+
+
+async def _until_alone(task: asyncio.Task[None] | None) -> None:
+    """End with the hub: a killed one cannot end its culler, and the next starts another."""
+    parent = os.getppid()
+    while os.getppid() == parent:  # noqa: ASYNC110 - no event tells of it
+        await asyncio.sleep(1)
+    logging.getLogger("upramp.culler").info("the hub is gone, and so is its culler")
+    if task is not None:
+        task.cancel()
 
 
 def _variable(name: str) -> str:

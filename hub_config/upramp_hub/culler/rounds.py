@@ -135,8 +135,9 @@ class Rounds:
             self._say(server, decision.action, f"it could not be {decision.action.value}: {error}")
             return
         self._memories[server.key] = after_it
-        # Silence changes its words with every look; that it is silent is said once.
-        kind = (decision.action, type(seen), getattr(seen, "work", ""), after_it.due)
+        # What only counts seconds is said once.
+        ends = decision.action in {Action.STOP, Action.WITHDRAW}
+        kind = (type(seen), getattr(seen, "work", ""), after_it.due, ends)
         reason = decision.reason
         if decision.action is Action.WARN:
             reason += f"; to be stopped in {decision.stop_in:.0f} s"

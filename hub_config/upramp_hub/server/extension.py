@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 from typing import Any, Final
 
-from jupyter_server.base.handlers import APIHandler
 from jupyter_server.utils import url_path_join
 from tornado.ioloop import PeriodicCallback
 
@@ -18,15 +17,13 @@ from .websocket import KernelConnection
 
 __all__ = ["link", "load"]
 
-_READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-
 _REFUSED: Final = 400
 
-_CONTENTS: Final = "/api/contents"
-"""Where pages save: after a warning they do so by themselves, which is no sign of anybody."""
+_DOING: Final = frozenset({"kernels", "sessions", "terminals", "contents"})
+"""Parts of Jupyter Server's interface that are used by somebody who works. Pages keep their
+layout and ask their extensions' parts by themselves, also by POST."""
 
-_INTERVAL: Final = 2000
-"""Milliseconds between two looks at the kernels: what fills the memory does so in seconds."""
+_READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def link(app: Any) -> None:
@@ -65,8 +62,8 @@ def load(app: Any) -> None:
     settings["upramp_watch"] = watch
     settings["upramp_notify"] = _notifier(app)
     settings["kernel_websocket_connection_class"] = KernelConnection
-    settings["log_function"] = _noting(watch, settings.get("log_function"))
     base = settings["base_url"]
+    settings["log_function"] = _noting(watch, base, settings.get("log_function"))
     web_app.add_handlers(".*$", [(url_path_join(base, path), each) for path, each in ROUTES])
     home.load(app)
     callback = PeriodicCallback(watch.look, _INTERVAL)
@@ -75,16 +72,20 @@ def load(app: Any) -> None:
     app.log.info("upramp: activity, endings of kernels and websockets without delay")
 
 
-def _noting(watch: Watch, log: Any) -> Any:
+def _noting(watch: Watch, base: str, log: Any) -> Any:
     """Give what notes after each request whether it was somebody's doing, and logs it."""
+    interface = url_path_join(base, "api/")
 
     def note(handler: Any) -> None:
+        request = handler.request
+        part = request.path.removeprefix(interface).partition("/")[0]
         if (
-            isinstance(handler, APIHandler)
-            and handler._track_activity  # noqa: SLF001 - how Jupyter Server's own say it
-            and handler.request.method not in _READING
+            request.path.startswith(interface)
+            and part in _DOING
+            and request.method not in _READING
             and handler.get_status() < _REFUSED
-            and not (_CONTENTS in handler.request.path and watch.warning() is not None)
+            # After a warning pages save by themselves.
+            and not (part == "contents" and watch.warning() is not None)
         ):
             watch.somebody()
         if log is not None:
