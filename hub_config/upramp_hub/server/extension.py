@@ -17,6 +17,9 @@ from .websocket import KernelConnection
 
 __all__ = ["link", "load"]
 
+_INTERVAL: Final = 2000
+"""Milliseconds between two looks at the kernels: what fills the memory does so in seconds."""
+
 _REFUSED: Final = 400
 
 _DOING: Final = frozenset({"kernels", "sessions", "terminals", "contents"})
