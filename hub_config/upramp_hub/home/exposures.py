@@ -273,7 +273,9 @@ class Catalogue:
             found = json.loads(self._kept("headers.json") or b"{}")
         except (ValueError, RecursionError):
             return {}
-        return found if isinstance(found, dict) else {}
+        if not isinstance(found, dict):
+            return {}
+        return {key: value for key, value in found.items() if isinstance(value, dict)}
 
     def _kept(self, path: str) -> bytes | None:
         try:
@@ -296,7 +298,7 @@ def _complete(entry: Entry, header: dict[str, Any]) -> Entry:
     return replace(
         entry,
         values={name: str(header.get(name) or "")[:60] for name in _SHOWN},
-        shape=tuple(map(int, shape)) if isinstance(shape, list) else (),
+        shape=tuple(shape) if isinstance(shape, list) else (),
         problem=str(header.get("problem") or ""),
         calibratable=bool(header.get("calibratable")),
     )
@@ -338,7 +340,10 @@ async def _read_until_it_ends(wanted: Sequence[tuple[Entry, bool]]) -> list[dict
             line = await asyncio.wait_for(process.stdout.readline(), _PATIENCE)
             if not line:
                 break
-            said.append(json.loads(line))
+            answer = json.loads(line)
+            if not isinstance(answer, dict):
+                break
+            said.append(answer)
     except (TimeoutError, ValueError, OSError):
         return said
     finally:
