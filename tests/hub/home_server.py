@@ -22,7 +22,7 @@ CALIBRATION = Path(__file__).resolve().parents[2] / "src" / "upramp" / "kernel" 
 class HomeServer:
     """A server as the hub starts it: this extension, and a home of its own."""
 
-    def __init__(self, folder, archive, app="jupyter_server", **variables):
+    def __init__(self, folder, archive, lab=False, **variables):
         self.home = folder / "home"
         self.runtime = folder / "runtime"
         self.log = folder / "server.log"
@@ -35,8 +35,13 @@ class HomeServer:
         with self.log.open("a") as log:
             self._process = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", app, "--no-browser", "--allow-root"),
+                    *(sys.executable, "-m", "jupyter_server", "--no-browser", "--allow-root"),
                     "--ServerApp.jpserver_extensions=upramp_hub.server=True",
+                    # A server without the lab starts faster.
+                    *(
+                        f"--ServerApp.jpserver_extensions={name}={lab}"
+                        for name in ("jupyterlab", "jupyter_lsp", "notebook_shim")
+                    ),
                     f"--ServerApp.port={port}",
                     "--ServerApp.port_retries=0",
                     "--ServerApp.ip=127.0.0.1",
@@ -47,17 +52,19 @@ class HomeServer:
                 ],
                 cwd=self.home,
                 env=environment(
-                    HOME=str(self.home),
-                    UPRAMP_ARCHIVE=str(archive),
-                    CRDS_PATH=str(archive / "crds"),
-                    CRDS_CONTEXT="jwst_0001.pmap",
-                    JUPYTER_RUNTIME_DIR=str(self.runtime),
-                    JUPYTER_CONFIG_DIR=str(folder / "configuration"),
-                    JUPYTER_PATH=str(folder / "share" / "jupyter"),
-                    IPYTHONDIR=str(folder / "ipython"),
-                    JUPYTERLAB_WORKSPACES_DIR=str(folder / "workspaces"),
-                    JUPYTERLAB_SETTINGS_DIR=str(folder / "settings"),
-                    **variables,
+                    **{
+                        "HOME": str(self.home),
+                        "UPRAMP_ARCHIVE": str(archive),
+                        "CRDS_PATH": str(archive / "crds"),
+                        "CRDS_CONTEXT": "jwst_0001.pmap",
+                        "JUPYTER_RUNTIME_DIR": str(self.runtime),
+                        "JUPYTER_CONFIG_DIR": str(folder / "configuration"),
+                        "JUPYTER_PATH": str(folder / "share" / "jupyter"),
+                        "IPYTHONDIR": str(folder / "ipython"),
+                        "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces"),
+                        "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"),
+                        **variables,
+                    }
                 ),
                 stdout=log,
                 stderr=subprocess.STDOUT,

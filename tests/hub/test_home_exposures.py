@@ -91,6 +91,7 @@ def test_what_is_no_exposure_is_not_listed(archive, tmp_path):
     (archive / ".hidden_uncal.fits").write_text("x")
     (archive / "folder_uncal.fits").mkdir()
     os.mkfifo(archive / "pipe_uncal.fits")
+    (archive / "a\tb_uncal.fits").write_text("x")
     (archive / "loose_uncal.fits").symlink_to(tmp_path / "nothing")
     (archive / "loop_uncal.fits").symlink_to("loop_uncal.fits")
     with open(os.fsencode(archive) + b"/\xff_uncal.fits", "wb"):  # noqa: PTH123 - of bytes

@@ -136,12 +136,13 @@ def find_files(folder: Path) -> list[Entry]:
     found = []
     with os.scandir(folder) as entries:
         for entry in entries:
-            if not entry.name.endswith(_ENDINGS) or entry.name.startswith("."):
+            # A name that is no text cannot be sent back by a page, nor written into a notebook.
+            wanted = entry.name.endswith(_ENDINGS) and entry.name.isprintable()
+            if not wanted or entry.name.startswith("."):
                 continue
             try:
-                entry.name.encode()
                 status = entry.stat()
-            except (OSError, UnicodeEncodeError):
+            except OSError:
                 continue
             if stat.S_ISREG(status.st_mode) and os.access(entry.path, os.R_OK):
                 text = f"{entry.path}\0{status.st_size}\0{status.st_mtime_ns}"

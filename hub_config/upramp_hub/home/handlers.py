@@ -240,7 +240,7 @@ class Picture(_Page):
     async def get(self) -> None:
         """Give it."""
         catalogue = self.home.catalogue
-        name = self.get_query_argument("exposure")
+        name = self.get_query_argument("exposure", strip=False)
         try:
             found = None if catalogue is None else await catalogue.picture(name)
         except OSError as error:
@@ -261,7 +261,7 @@ class Open(_Page):
     async def post(self) -> None:
         """Make the copy, unless it is there, and go to it."""
         home = self.home
-        name = self.get_body_argument("exposure")
+        name = self.get_body_argument("exposure", strip=False)
 
         def work() -> str:
             files = {} if home.catalogue is None else home.catalogue.files()
@@ -282,7 +282,7 @@ class Copy(_Page):
     @web.authenticated
     async def post(self) -> None:
         """Make the copy, unless it is there, and go to it."""
-        name = self.get_body_argument("notebook")
+        name = self.get_body_argument("notebook", strip=False)
         path = await self.done(lambda: self.home.copies.take(name))
         if path is not None:
             self.redirect(self.lab(path), status=303)
@@ -294,7 +294,7 @@ class Updates(_Page):
     @web.authenticated
     async def get(self) -> None:
         """Show it."""
-        path = self.get_query_argument("copy")
+        path = self.get_query_argument("copy", strip=False)
         try:
             comparison = await asyncio.to_thread(self.home.copies.compare, path)
         except UprampError as error:
@@ -306,7 +306,7 @@ class Updates(_Page):
     async def post(self) -> None:
         """Keep the user's copy, or put the new original beside it."""
         copies = self.home.copies
-        path = self.get_body_argument("copy")
+        path = self.get_body_argument("copy", strip=False)
         choice = self.get_body_argument("choice")
         if choice not in {"keep", "beside"}:
             raise web.HTTPError(400, "choice is to be keep or beside")
