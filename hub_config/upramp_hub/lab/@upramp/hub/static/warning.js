@@ -74,15 +74,15 @@ export class StopWarning {
     shown.textContent = clock(seconds);
     const due = SPOKEN.find((each) => seconds <= each && each < current.said);
     const speak = current.said === HOUR || due !== undefined;
-    const why = "because nobody uses it";
+    const why = "because nobody is using it";
     if (speak) {
       current.said = SPOKEN.filter((each) => seconds <= each).at(-1) ?? HOUR - 1;
     }
     const parts =
       seconds > 0
-        ? [`Your server is stopped in `, shown, ` ${why}. ${current.saving}`]
+        ? [`Your server stops in `, shown, `, ${why}. ${current.saving}`]
         : [`Your server is being stopped, ${why}. ${current.saving}`];
-    const spoken = `Your server is stopped in ${span(seconds)}, ${why}. ${current.saving}`;
+    const spoken = `Your server stops in ${span(seconds)}, ${why}. ${current.saving}`;
     current.notice.show(parts, speak || current.news ? spoken : null);
     current.news = false;
   }

@@ -94,7 +94,7 @@ export class Watcher {
     notice.show([
       what === "silent"
         ? "Your server does not answer. It may be busy, or stopped."
-        : `Your server was stopped${unused ? ", because nobody used it" : ""}. ` +
+        : `Your server was stopped${unused ? ", because nobody was using it" : ""}. ` +
           "Files are kept; variables of kernels are gone.",
     ]);
     if (again) {
