@@ -54,6 +54,8 @@ def configure(c: Any, settings: Settings) -> None:
         "--MultiKernelManager.default_kernel_name=upramp",
         # Between server and kernel there is a socket of the machine that all its users share.
         "--KernelManager.transport_encryption=auto",
+        # Looking for language servers runs npm at every start, and leaves its log in the home.
+        "--LanguageServerManager.autodetect=False",
         # No questions about news and updates of what the hub's operator installs.
         f"--LabApp.app_settings_dir={Path(__file__).parents[1] / 'settings_of_lab'}",
         # Nobody may install into the environment that all servers share; kernels have their own.
