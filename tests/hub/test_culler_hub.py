@@ -12,7 +12,6 @@ from datetime import datetime
 
 import psutil
 import pytest
-from proxy_process import until
 from spawner_hub import SpawnerHub, wait_for_end
 from test_proxy_hub import packed
 
@@ -53,6 +52,15 @@ def hub(tmp_path_factory):
         running.stop()
 
 
+def until(what, patience=30):
+    """Wait until something is true, and give it; asking all the time would slow the hub down."""
+    end = time.monotonic() + patience
+    while not (found := what()):
+        assert time.monotonic() < end, what
+        time.sleep(0.4)
+    return found
+
+
 def activity(hub, name):
     status, _, text = hub.ask("GET", f"/user/{name}/upramp/activity")
     return json.loads(text) if status == 200 else None
@@ -75,7 +83,7 @@ def cullers(hub):
     return [
         each
         for each in psutil.process_iter(["cmdline"])
-        if each.info["cmdline"][1:] == ["-m", "upramp_hub.culler"]
+        if (each.info["cmdline"] or [])[1:] == ["-m", "upramp_hub.culler"]
         and str(hub.state) == each.environ().get("UPRAMP_HUB_STATE")
     ]
 

@@ -61,7 +61,9 @@ class Watch:
                 self._follow(kernel_id, kernel)
                 pid = pid_of(kernel)
                 if pid is not None and _is_running(pid):
-                    self._samples[kernel_id] = take_sample(pid)
+                    sample = take_sample(pid)
+                    if sample.memory:  # one that is about to end has given it back already
+                        self._samples[kernel_id] = sample
         for gone in set(self._samples) - set(self._kernels.list_kernel_ids()):
             self._samples.pop(gone, None)
             self._followed.pop(gone, None)
