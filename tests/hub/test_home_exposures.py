@@ -7,6 +7,7 @@ import gzip
 import json
 import os
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -84,6 +85,14 @@ def test_all_words_are_looked_for(catalogue):
     assert search(catalogue, "nircam f200w").total == 2
     assert names(search(catalogue, first=1)) == ["jw2_nis_uncal.fits"]
     assert names(search(catalogue, most=1)) == ["jw1_nrcalong_uncal.fits"]
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [(0, "0.0 kB"), (31_680, "31.7 kB"), (8_225_280, "8.2 MB"), (2_500_000_000, "2.5 GB")],
+)
+def test_sizes_are_to_be_read(archive, size, text):
+    assert replace(find_files(archive)[0], size=size).size_text == text
 
 
 def test_what_is_no_exposure_is_not_listed(archive, tmp_path):

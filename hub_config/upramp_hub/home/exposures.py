@@ -90,7 +90,9 @@ class Entry:
     @property
     def size_text(self) -> str:
         """Its size, to be read."""
-        return f"{self.size / 1e6:.1f} MB" if self.size < 1e9 else f"{self.size / 1e9:.1f} GB"
+        units = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
+        unit, name = next((each for each in units if self.size >= each[0]), units[-1])
+        return f"{self.size / unit:.1f} {name}"
 
     @property
     def words(self) -> str:
