@@ -1,0 +1,285 @@
+"""One user against another, over the whole hub as it is started for people."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import aiohttp
+import pytest
+from hosted_hub import HostedHub
+from yarl import URL
+
+from upramp_hub.accounts import Accounts
+from upramp_hub.robot.cells import Cell
+from upramp_hub.server.routes import ROUTES
+
+pytestmark = pytest.mark.hub
+
+for package in ("jupyterhub", "jupyterlab", "ipykernel"):
+    pytest.importorskip(package, reason="the hub's packages are not installed")
+
+PASSWORDS = {"ada": "seven quiet lanterns", "bob": "nine violet kangaroos"}
+SERVER_PATHS = [
+    "lab",
+    "tree",
+    "files/secret.txt",
+    "api/contents",
+    "api/contents/secret.txt",
+    "api/kernels",
+    "api/sessions",
+    "api/terminals",
+    "api/status",
+    "lab/api/workspaces",
+    "upramp/welcome",
+    *(
+        path.replace(r"([0-9a-f-]{36})", "0" * 8 + "-0000" * 3 + "-" + "0" * 12).lstrip("/")
+        for path, _ in ROUTES
+    ),
+]
+HUB_PATHS = [
+    ("GET", "users"),
+    ("GET", "users/ada"),
+    ("GET", "users/ada/tokens"),
+    ("POST", "users/ada/tokens"),
+    ("POST", "users/ada/server"),
+    ("DELETE", "users/ada/server"),
+    ("DELETE", "users/ada"),
+    ("POST", "users/ada/activity"),
+    ("POST", "users/eve"),
+    ("GET", "groups"),
+    ("POST", "groups/proposal-1"),
+    ("GET", "services"),
+    ("GET", "proxy"),
+    ("POST", "proxy"),
+    ("POST", "shutdown"),
+]
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory):
+    running = HostedHub(tmp_path_factory.mktemp("hub"))
+    accounts = Accounts(running.state)
+    for name, password in PASSWORDS.items():
+        accounts.accept(accounts.invite("admin", name=name), "", password)
+    asyncio.run(start(running, "ada"))
+    (running.state / "homes" / "ada" / "secret.txt").write_text("what ada found")
+    yield running
+    running.stop()
+
+
+async def start(hub, name):
+    async with hub.visitor(name, PASSWORDS[name]) as visitor:
+        await visitor.start_server({}, 120, lambda: None)
+
+
+async def status(visitor, method, path, **more):
+    """Give the status of an answer, asked as a script of the user's own page would."""
+    url = URL(hub_url(visitor) + path, encoded=True)
+    headers = {**visitor._fetch(path), **more.pop("headers", {})}
+    body = {} if method in {"POST", "PUT", "PATCH"} else None
+    async with visitor._client.request(
+        method, url, json=body, headers=headers, allow_redirects=False, **more
+    ) as answer:
+        text = await answer.text(errors="replace")
+        assert "what ada found" not in text
+        return answer.status, answer.headers.get("Location", "")
+
+
+def hub_url(visitor):
+    return visitor._base
+
+
+@pytest.mark.parametrize("who", ["nobody", "bob"])
+@pytest.mark.parametrize("path", SERVER_PATHS)
+def test_a_server_answers_its_owner_alone(hub, who, path):
+    async def scenario():
+        if who == "nobody":
+            async with (
+                aiohttp.ClientSession() as client,
+                client.get(f"{hub.url}/user/ada/{path}", allow_redirects=False) as answer,
+            ):
+                return answer.status, answer.headers.get("Location", "")
+        async with hub.visitor("bob", PASSWORDS["bob"]) as bob:
+            return await status(bob, "GET", f"/user/ada/{path}")
+
+    code, where = asyncio.run(scenario())
+    if code == 302:  # a page sends to the login, and to nowhere else
+        assert where.startswith("/hub/api/oauth2/authorize"), where
+    else:
+        assert code in {401, 403, 404, 405}, code  # 405: of what is only posted to
+
+
+def test_a_page_of_another_s_server_ends_in_a_refusal(hub):
+    async def scenario():
+        async with (
+            hub.visitor("bob", PASSWORDS["bob"]) as bob,
+            bob._client.get(f"{hub.url}/user/ada/lab", headers=bob._navigation()) as answer,
+        ):
+            assert answer.status == 403
+            assert "what ada found" not in await answer.text()
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(("method", "path"), HUB_PATHS)
+@pytest.mark.parametrize("who", ["nobody", "bob"])
+def test_the_hub_s_interface_serves_nobody_else_s_users(hub, who, method, path):
+    async def scenario():
+        if who == "bob":
+            async with hub.visitor("bob", PASSWORDS["bob"]) as bob:
+                return (await status(bob, method, f"/hub/api/{path}"))[0]
+        async with (
+            aiohttp.ClientSession() as client,
+            client.request(method, f"{hub.url}/hub/api/{path}", json={}) as answer,
+        ):
+            return answer.status
+
+    code = asyncio.run(scenario())
+    if (who, method, path) in {("bob", "GET", "users"), ("bob", "GET", "groups")}:
+        assert code in {200, 403}  # of what is listed, nothing is another's: see below
+    elif (who, method, path) == ("bob", "GET", "services"):
+        assert code in {200, 403}
+    else:
+        assert code in {401, 403, 404}, code
+
+
+def test_lists_hold_nobody_else(hub):
+    async def scenario():
+        async with hub.visitor("bob", PASSWORDS["bob"]) as bob:
+            for path in ("users", "groups", "services"):
+                url = f"{hub.url}/hub/api/{path}"
+                async with bob._client.get(url, headers=bob._fetch(url)) as answer:
+                    assert "ada" not in await answer.text()
+
+    asyncio.run(scenario())
+
+
+def test_websockets_of_another_s_kernels_and_other_origins_are_refused(hub):
+    async def scenario():
+        async with hub.visitor("ada", PASSWORDS["ada"]) as ada:
+            await ada.open_lab()
+            kernel = await ada.start_kernel()
+            channel = f"{hub.url}/user/ada/api/kernels/{kernel}/channels"
+            own = await ada.connect(kernel)
+            await own.run(Cell("print('mine', 1)", "mine", lambda answer: answer == 1), 60)
+            for origin in ("http://evil.example", "null", f"http://localhost:{hub.port}"):
+                with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+                    await ada._client.ws_connect(channel, origin=origin)
+                assert refused.value.status == 403
+        async with hub.visitor("bob", PASSWORDS["bob"]) as bob:
+            with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+                await bob._client.ws_connect(channel, origin=hub.url)
+            assert refused.value.status in {401, 403}
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("token", [None, "", "0" * 32])
+def test_a_request_without_the_session_s_token_is_refused(hub, token):
+    async def scenario():
+        async with hub.visitor("ada", PASSWORDS["ada"]) as ada:
+            await ada.open_lab()
+            for method, path in (
+                ("POST", "/user/ada/api/kernels"),
+                ("PUT", "/user/ada/api/contents/new.txt"),
+                ("POST", "/user/ada/upramp/activity/extend"),
+                ("DELETE", "/hub/api/users/ada/server"),
+                ("POST", "/hub/api/users/ada/tokens"),
+            ):
+                headers = {"Sec-Fetch-Mode": "cors", "Sec-Fetch-Site": "cross-site"}
+                if token is not None:
+                    headers["X-XSRFToken"] = token
+                async with ada._client.request(
+                    method, hub.url + path, json={}, headers=headers
+                ) as answer:
+                    assert answer.status == 403, (method, path, await answer.text())
+            assert hub.servers()
+
+    asyncio.run(scenario())
+
+
+def test_a_narrow_token_opens_what_it_says_and_no_more(hub):
+    async def scenario():
+        async with hub.visitor("ada", PASSWORDS["ada"]) as ada:
+            body = {"scopes": ["access:servers!user=ada", "read:users:name!user=ada"]}
+            url = f"{hub.url}/hub/api/users/ada/tokens"
+            async with ada._client.post(url, json=body, headers=ada._fetch(url)) as answer:
+                assert answer.status == 201
+                token = json.loads(await answer.text())["token"]
+        async with aiohttp.ClientSession(headers={"Authorization": f"token {token}"}) as client:
+            for method, path, expected in (
+                ("GET", "/user/ada/api/contents", 200),
+                ("GET", "/hub/api/users/ada", 200),
+                ("DELETE", "/hub/api/users/ada/server", 403),
+                ("GET", "/hub/api/users/bob", 404),
+                ("GET", "/hub/metrics", 403),
+            ):
+                async with client.request(method, hub.url + path) as answer:
+                    assert answer.status == expected, path
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "http://evil.example/",
+        "//evil.example/",
+        "/\\evil.example/",
+        "https:evil.example",
+        "/hub/../..//evil.example",
+        "\thttp://evil.example",
+    ],
+)
+def test_a_login_leads_nowhere_else(hub, place):
+    async def scenario():
+        async with hub.visitor("bob", PASSWORDS["bob"]) as bob:
+            url = URL(f"{hub.url}/hub/login").with_query(next=place)
+            async with bob._client.get(
+                url, headers=bob._navigation(), allow_redirects=False
+            ) as answer:
+                where = URL(answer.headers.get("Location", "/"))
+                assert where.host in {None, "127.0.0.1"}
+                assert not str(where).startswith(("//", "/\\"))
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/user/bob/../ada/api/contents",
+        "/user/bob/%2e%2e/ada/api/contents",
+        "/user/bob%2f..%2fada/api/contents",
+        "/user/ada%00/api/contents",
+        "/user/bob/api/contents/..%2f..%2fada%2fsecret.txt",
+        "/user/bob/files/..%2fada%2fsecret.txt",
+        "/user/bob/api/contents/%2fetc%2fshadow",
+    ],
+)
+def test_paths_play_no_tricks(hub, path):
+    async def scenario():
+        async with hub.visitor("bob", PASSWORDS["bob"]) as bob:
+            if "/user/bob/api" in path or "/files/" in path:
+                if not any("homes/bob" in str(p.environ().get("HOME")) for p in hub.servers()):
+                    await bob.start_server({}, 120, lambda: None)
+                await bob.open_lab()
+            return (await status(bob, "GET", path))[0]
+
+    assert asyncio.run(scenario()) in {302, 400, 401, 403, 404}
+
+
+def test_health_says_no_more_than_that_to_nobody(hub):
+    async def scenario():
+        async with aiohttp.ClientSession() as client, client.get(f"{hub.url}/health") as answer:
+            # The archive of these tests is empty, which is not healthy; why, is not for everybody.
+            assert answer.status == 503
+            assert json.loads(await answer.text()) == {"status": "failing"}
+        async with (
+            aiohttp.ClientSession() as client,
+            client.get(f"{hub.url}/hub/metrics") as answer,
+        ):
+            assert answer.status == 403
+
+    asyncio.run(scenario())
