@@ -25,7 +25,25 @@ $(BIN)/.ready: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
 	touch $@
 
-hub: $(BIN)/.ready
+# A hub needs no more than this; what tests need comes with them.
+$(BIN)/.hub: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "upramp needs Python 3.11 or later; name one with PYTHON=")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[hub]'
+	touch $@
+
+# The system's browser, which tests drive: installed where that is possible and it is missing.
+.PHONY: browser
+browser:
+	@command -v chromium >/dev/null || { \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+			apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
+		else \
+			echo "there is no chromium, and only root may install it: tests in a browser are skipped"; \
+		fi; }
+
+hub: $(BIN)/.hub
 	$(BIN)/upramp hub --port $(PORT) --state $(STATE) --archive $(PRACTICE)
 
 practice: $(BIN)/.ready
@@ -35,7 +53,7 @@ practice: $(BIN)/.ready
 		$(PRACTICE)/uncal/jw99001001001_02101_00001_nrcalong_uncal.fits
 	$(BIN)/upramp info calibrated/jw99001001001_02101_00001_nrcalong_rate.fits
 
-test: $(BIN)/.ready lint
+test: $(BIN)/.ready browser lint
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 bench: $(BIN)/.ready
