@@ -88,6 +88,8 @@ c.JupyterHub.load_roles = [
             "read:servers",
             "delete:servers",
             "access:servers",
+            # Whether somebody's connection is open, the proxy alone knows.
+            "proxy",
         ],
     },
     {

@@ -231,7 +231,7 @@ def test_the_hubs_own_spawner_makes_the_same_pods(monkeypatch):
     assert "--ServerApp.jpserver_extensions=upramp_hub.server=True" in str(
         own["spec"]["containers"][0]["args"]
     )
-    assert environment(own)["JUPYTERHUB_DEFAULT_URL"] == "/lab"
+    assert environment(own)["JUPYTERHUB_DEFAULT_URL"] == "/upramp/start"
     assert environment(own)["JUPYTERHUB_DISABLE_USER_CONFIG"] == "1"
 
 

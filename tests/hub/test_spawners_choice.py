@@ -68,7 +68,7 @@ def test_a_setting_chooses_what_starts(settings, monkeypatch, choice, package, n
     assert c.Spawner.disable_user_config is True
     if choice == "kubernetes":
         return  # what a pod is asked for is rendered elsewhere
-    assert c.Spawner.default_url == "/lab"
+    assert c.Spawner.default_url == "/upramp/start"
     assert any("upramp_hub.server=True" in each for each in c.Spawner.args)
     if choice == "process":
         assert Path(c.Spawner.cmd[0]).is_absolute()

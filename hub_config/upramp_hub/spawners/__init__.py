@@ -46,7 +46,8 @@ def configure(c: Any, settings: Settings) -> None:
     c.JupyterHub.template_vars.update({"upramp": SimpleNamespace(last_cause=last_cause)})
     # The server does not see what a user puts into their home as a module or a setting of it.
     c.Spawner.disable_user_config = True
-    c.Spawner.default_url = "/lab"
+    # To the welcome the first time, to JupyterLab from then on.
+    c.Spawner.default_url = "/upramp/start"
     c.Spawner.args = [
         "--ServerApp.jpserver_extensions=upramp_hub.server=True",
         # What keeps in a notebook which versions, context and references made it.
