@@ -61,6 +61,13 @@ def states(copies):
     return {standing.copy.path: standing.state for standing in copies.look()}
 
 
+def test_originals_that_cannot_be_read_are_none(home):
+    def closed():
+        raise PermissionError(13, "Permission denied")
+
+    assert Copies(Inside(home), closed).originals() == {}
+
+
 def test_a_copy_is_made_and_is_as_its_original(copies, home, original):
     assert copies.take(NAME) == COPY
     assert (home / COPY).read_bytes() == original.read_bytes()

@@ -122,10 +122,10 @@ class Copies:
     # ---- making copies
 
     def originals(self) -> dict[str, Notebook]:
-        """Give the originals by their names; none if the installation carries none."""
+        """Give the originals by their names; none if the installation has none to be read."""
         try:
             return {each.name: each for each in self._originals()}
-        except InputError:
+        except (InputError, OSError):
             return {}
 
     def take(self, name: str, exposure: str = "") -> str:
