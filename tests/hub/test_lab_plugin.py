@@ -331,3 +331,23 @@ def test_on_a_server_without_the_hubs_part_it_stays_silent(lab, page):
     wait(page, lambda: asked)
     assert not strip(page).is_visible()
     page.errors[:] = [each for each in page.errors if "404" not in each]
+
+
+def test_who_is_signed_out_and_what_does_not_answer_is_told_until_it_is_over(lab, page):
+    show(page, lab, "notes.txt")
+    page.route("**/upramp/**", lambda route: route.fulfill(status=403, json={}))
+    ask_again(page)
+    strip(page).get_by_text("You are signed out").first.wait_for()
+    assert strip(page).get_by_role("link", name="Sign in").is_visible()
+    page.unroute("**/upramp/**")
+    page.route("**/upramp/**", lambda route: route.abort())
+    for _ in range(3):  # one that is slow once is not gone
+        ask_again(page)
+        page.wait_for_timeout(300)
+    strip(page).get_by_text("does not answer").first.wait_for()
+    # Without a hub there is nowhere to start it again.
+    assert strip(page).get_by_role("link").count() == 0
+    page.unroute("**/upramp/**")
+    ask_again(page)
+    strip(page).wait_for(state="hidden")
+    page.errors[:] = [e for e in page.errors if "403" not in e and "ERR_FAILED" not in e]

@@ -71,6 +71,13 @@ export class Server {
     if (!answer.ok) {
       throw new Refused(answer.status, place);
     }
-    return answer.status === 204 ? null : answer.json();
+    if (answer.status === 204) {
+      return null;
+    }
+    if (!answer.headers.get("Content-Type")?.startsWith("application/json")) {
+      // Who is not signed in is led to a page where they can be.
+      throw new Refused(answer.redirected ? 401 : 502, place);
+    }
+    return answer.json();
   }
 }
