@@ -43,6 +43,8 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from upramp.detector1 import kernel_cache, kernels
 kernel_cache.installation_folder = lambda: Path(sys.argv[2])
+if len(sys.argv) > 3:
+    kernel_cache.open_installation()
 from small_kernels import outer
 declared = kernels.kernel(kernels.f8)(outer.function)
 kernels._declared[:] = [declared]
@@ -71,11 +73,11 @@ def home(tmp_path):
     return folder
 
 
-def run(package, home, installation="/none", *, before=None, **environment):
+def run(package, home, installation="/none", *options, before=None, **environment):
     kept = {k: v for k, v in os.environ.items() if k not in {"UPRAMP_KERNEL_CACHE", "HOME"}}
     kept.pop("XDG_CACHE_HOME", None)
     out = subprocess.run(
-        [sys.executable, "-B", "-c", SCRIPT, str(package.parent), str(installation)],
+        [sys.executable, "-B", "-c", SCRIPT, str(package.parent), str(installation), *options],
         capture_output=True,
         text=True,
         check=False,
@@ -135,6 +137,17 @@ def test_an_installation_that_may_be_written_is_used_before_the_home(package, ho
     assert len(files(installation)) == 2
     # Whoever names a folder of their own wants no other.
     assert run(package, home, installation, UPRAMP_KERNEL_CACHE=str(tmp_path / "o")) == COMPILED
+
+
+def test_what_a_user_has_compiled_does_not_keep_it_out_of_the_installation(
+    package, home, tmp_path
+):
+    installation = tmp_path / "installation"
+    assert run(package, home) == COMPILED
+    assert run(package, home, installation, "for all") == COMPILED
+    assert len(files(installation)) == 2
+    assert run(package, home, installation, "for all") == FOUND
+    assert run(package, tmp_path / "another", installation) == FOUND
 
 
 def test_a_read_only_installation_serves_and_is_not_written(package, home, tmp_path):

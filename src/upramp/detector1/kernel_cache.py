@@ -102,6 +102,12 @@ def _is_writable(folder: Path) -> bool:
     return True
 
 
+class _Choice:
+    """What this process was told about where kernels belong."""
+
+    installation_alone = False
+
+
 @cache
 def folders() -> tuple[tuple[Path, ...], Path | None]:
     """Give the folders that kernels are looked for in, and the one they are kept in.
@@ -115,6 +121,10 @@ def folders() -> tuple[tuple[Path, ...], Path | None]:
         then compiled in every process.
     """
     own = user_folder() / _version()
+    if _Choice.installation_alone:
+        # What this user has compiled is of no use to others.
+        shared = installation_folder() / _version()
+        return (shared,), shared
     if os.environ.get(_VARIABLE):
         return (own,), own if _is_writable(own) else None
     shared = installation_folder() / _version()
@@ -136,7 +146,7 @@ def open_installation() -> Path:
     OutputError
         If this user may not write it.
     """
-    os.environ.pop(_VARIABLE, None)
+    _Choice.installation_alone = True
     folder = installation_folder() / _version()
     if not _is_writable(folder):
         raise OutputError(
