@@ -25,6 +25,7 @@ from traitlets import Float, Integer, default
 
 from upramp.atomic import write_text
 from upramp.errors import UprampError
+from upramp.notebooks import notebooks_folder
 
 from . import enter
 from .admission import Admission, SpawnFailed, answers, remember_cause
@@ -96,7 +97,7 @@ def _identity_elsewhere(pid: int) -> str | None:
 
 
 def needed_folders(settings: Settings) -> list[str]:
-    """Give the folders that every server reads: the interpreter, the packages, the archive.
+    """Give what every server reads: interpreter, packages, archive and notebooks.
 
     Parameters
     ----------
@@ -114,6 +115,12 @@ def needed_folders(settings: Settings) -> list[str]:
     ]
     if settings.archive.exists():
         needed.append(str(settings.archive))
+    with suppress(UprampError):  # an installation may carry no notebooks
+        originals = notebooks_folder()
+        # In a clone they lie beside its pyproject.toml, by which it is known as one.
+        needed += [
+            str(each) for each in (originals, originals.parent / "pyproject.toml") if each.exists()
+        ]
     return list(dict.fromkeys(os.path.realpath(path) for path in needed))
 
 
