@@ -5,9 +5,10 @@ running), kernels, archive and proxy: the project's, since it is the one that
 both find here; plain JupyterHub is otherwise as usual.
 
 (a) 16 users come at once: each logs in, waits for room where there is none,
-starts a server and a kernel, opens the lab and runs cells; first at the one
-hub, then at the other. While all are there, the memory of each user's server
-and kernel is read (PSS: what processes share is divided among them). (b) 100
+starts a server and a kernel, opens the lab and runs cells; at the project's
+hub, twice at the other, and at the project's again, so that neither is the
+first. While all are there, the memory of each user's server and kernel is
+read (PSS: what processes share is divided among them). (b) 100
 servers in a row are started and stopped by one user after the other, at both
 hubs in turn, so that what else the machine does meets both alike.
 
@@ -59,12 +60,15 @@ _CELLS = (("first cell", (50, 99)), ("archive", (50, 99)))
 class _Met:
     """What one hub was like."""
 
-    report: Report
-    users: list[float]
-    own: dict[str, float]
+    reports: list[Report] = field(default_factory=list)
+    users: list[float] = field(default_factory=list)
+    own: dict[str, float] = field(default_factory=dict)
     seconds: list[float] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
-    refused: int = 0
+
+    def times(self, stage: str) -> list[float]:
+        """Give what a stage took, each time that users came at once."""
+        return [seconds for report in self.reports for seconds in report.times[stage]]
 
 
 def rows() -> list[Row]:
@@ -98,7 +102,10 @@ async def _visit(hubs: Sequence[Hub], spawns: int) -> list[_Met]:
     for hub in hubs:
         # Whoever comes first waits for what is read from disk for the first time.
         await Fleet(hub.url, hub.logins[-1:], Plan(rounds=1, patience=_PATIENCE)).run()
-    met = [await _at_once(hub) for hub in hubs]
+    met = [_Met() for _ in hubs]
+    both = list(zip(hubs, met, strict=True))
+    for hub, one in (*both, *reversed(both)):
+        await _at_once(hub, one)
     visitors = []
     for hub in hubs:
         visitors.append([Visitor(hub.url, login) for login in hub.logins[:-1]])
@@ -115,12 +122,12 @@ async def _visit(hubs: Sequence[Hub], spawns: int) -> list[_Met]:
     return met
 
 
-async def _at_once(hub: Hub) -> _Met:
+async def _at_once(hub: Hub, met: _Met) -> None:
     load = os.getloadavg()[0]
     plan = Plan(rounds=3, pause=1.0, stays=True, patience=_PATIENCE)
     fleet = Fleet(hub.url, hub.logins[:-1], plan)
-    report = await fleet.run()
-    met = _Met(report, memory.by_user(hub.hub_port), {})
+    met.reports.append(await fleet.run())
+    met.users += memory.by_user(hub.hub_port)
     _say(f"{hub.title}: the machine's load was {load:.1f} before, {os.getloadavg()[0]:.1f} after")
     await fleet.leave()
     for login in hub.logins[:-1]:
@@ -130,7 +137,6 @@ async def _at_once(hub: Hub) -> _Met:
             await visitor.stop_server()
         finally:
             await visitor.close()
-    return met
 
 
 async def _one_spawn(visitor: Visitor, met: _Met) -> None:
@@ -145,7 +151,8 @@ async def _one_spawn(visitor: Visitor, met: _Met) -> None:
 
 
 def _tell(hub: Hub, met: _Met) -> None:
-    _say(f"\n{hub.title}, users at once:\n{met.report.as_table()}")
+    for report in met.reports:
+        _say(f"\n{hub.title}, users at once:\n{report.as_table()}")
     _say(f"memory of a user's server and kernel, MB: {_spread(met.users)}")
     own = ", ".join(f"{name} {megabytes:.0f} MB" for name, megabytes in met.own.items())
     _say(f"memory at the end: {own}")
@@ -161,17 +168,20 @@ def _rows(users: int, ours: _Met, plain: _Met) -> list[Row]:
     for stage, percents in (*_SHOWN, *_CELLS):
         for percent in percents:
             figure = f"hub, {users} users at once: {stage}, p{percent}"
-            times = ours.report.times[stage], plain.report.times[stage]
+            times = ours.times(stage), plain.times(stage)
             found.append(_row(figure, *(_percentile(each, percent) for each in times)))
     for percent in _PERCENTILES:
         figure = f"hub, {len(ours.seconds)} spawns in a row: p{percent}"
         found.append(_row(figure, *(_percentile(m.seconds, percent) for m in (ours, plain))))
-    lost = f"lost cells {ours.report.lost} and {plain.report.lost}"
-    refused = f"asked to come again {ours.report.throttled} and {plain.report.throttled} times"
+    lost, again = (
+        [sum(getattr(report, what) for report in one.reports) for one in (ours, plain)]
+        for what in ("lost", "throttled")
+    )
     whole = _row(
-        f"hub, {users} users at once: until the last has done; memory by user; {lost}; {refused}",
-        ours.report.seconds,
-        plain.report.seconds,
+        f"hub, {users} users at once, until the last has done; memory by user; "
+        f"lost cells {lost[0]} and {lost[1]}; asked to come again {again[0]} and {again[1]} times",
+        fmean(report.seconds for report in ours.reports),
+        fmean(report.seconds for report in plain.reports),
     )
     whole["memory_project"], whole["memory_peer"] = _mean(ours.users), _mean(plain.users)
     return [*found, whole]

@@ -46,8 +46,10 @@ def servers(hub_port: int) -> dict[str, list[int]]:
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
             variables = process.environ()
-            if f":{hub_port}/" in variables.get("JUPYTERHUB_API_URL", ""):
-                found[variables.get("JUPYTERHUB_USER", "")].append(process.pid)
+            # A service of the hub has the same address, and no user.
+            user = variables.get("JUPYTERHUB_USER")
+            if user and f":{hub_port}/" in variables.get("JUPYTERHUB_API_URL", ""):
+                found[user].append(process.pid)
     return dict(found)
 
 
