@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 
-from upramp_hub import authentication, metrics, spawners
+from upramp_hub import authentication, metrics, ports, spawners
 from upramp_hub.settings import Settings
 
 settings = Settings.from_environment()
@@ -21,6 +21,10 @@ c = get_config()  # type: ignore[name-defined] # noqa: F821 - JupyterHub puts it
 # Only the proxy is reached from outside; the hub listens on this machine alone.
 c.JupyterHub.bind_url = settings.url
 c.JupyterHub.hub_bind_url = f"http://127.0.0.1:{settings.hub_port}"
+
+# Nobody else on this machine may take the hub's port while the hub is started again.
+if ports.are_held():
+    ports.share()
 
 # The proxy is a process of its own, so that a hub that dies takes no connection with it:
 # a running cell finishes over the websocket that it was started from.

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from upramp.errors import UprampError, UsageError
 
+from . import ports
 from .settings import PYTHON, Settings
 from .systemd import ask_for_routes, proxy_options
 
@@ -62,12 +63,15 @@ def configuration_file() -> Path:
 def proxy_command(settings: Settings) -> list[str]:
     """Choose the proxy: *configurable-http-proxy* 5 or later where it is, else the hub's own.
 
+    Where users have numbers of their own it is always the hub's own, for the
+    other cannot listen on a port that is held for it (`upramp_hub.ports`).
+
     Parameters
     ----------
     settings
         Of the hub.
     """
-    found = shutil.which("configurable-http-proxy")
+    found = None if os.geteuid() == 0 else shutil.which("configurable-http-proxy")
     program = [found] if found and _version_of(found) >= 5 else [PYTHON, "-m", "upramp_hub.proxy"]
     return [*program, *proxy_options(settings)]
 
@@ -199,7 +203,9 @@ class Launcher:
     _processes: list[_Process] = field(default_factory=list)
     _kernels: _Process | None = None
     _stopping: bool = False
+    _gave_up: bool = False
     _lock: Any = None
+    _held: list[socket.socket] = field(default_factory=list)
 
     def run(self, before: Callable[[], None] = lambda: None) -> None:
         """Start everything, keep it running until SIGINT or SIGTERM, stop everything.
@@ -230,7 +236,13 @@ class Launcher:
                 if self._stopping:
                     return
             self._greet(first)
-            self._watch()
+            try:
+                self._watch()
+            except HubError:
+                # Whoever works on a server is not to lose that work too.
+                self._gave_up = True
+                self.say("users' servers go on; they are found again by the next start")
+                raise
         finally:
             self.stop()
 
@@ -246,9 +258,25 @@ class Launcher:
         ):
             # What a launcher that was killed had started ends within seconds.
             require_free(port, what, self.settings.address, patience=15 if was_killed else 0)
+        self._hold_ports()
         # Servers whose hub was killed become children of this process, and end with it.
         _prctl(_PR_SET_CHILD_SUBREAPER, 1)
         self._processes = self._plan()
+
+    def _hold_ports(self) -> None:
+        settings = self.settings
+        held = [(settings.hub_port, "127.0.0.1")]
+        if proxy_command(settings)[0] == PYTHON:
+            held += [(settings.port, settings.address), (settings.api_port, "127.0.0.1")]
+        for port, address in held:
+            try:
+                self._held.append(ports.hold(port, address))
+            except OSError as error:
+                raise UsageError(
+                    f"port {port}",
+                    f"it cannot be kept ({error.strerror})",
+                    "start again in a minute, or choose others with PORT= or --port",
+                ) from error
 
     def _take_lock(self) -> bool:
         """Be the only launcher of this state; say whether the last one was killed."""
@@ -279,6 +307,7 @@ class Launcher:
             **settings.to_environment(),
             "CONFIGPROXY_AUTH_TOKEN": settings.secret("proxy_token"),
             "PYTHONUNBUFFERED": "1",
+            ports.VARIABLE: "1",
         }
         logs = settings.state / "logs"
         hub = [PYTHON, "-m", "jupyterhub", "-f", str(configuration_file())]
@@ -391,12 +420,15 @@ class Launcher:
         if self._stopping:
             self.say("stopping servers, hub and proxy")
         hub = next((p for p in self._processes if p.name == "hub"), None)
-        if hub is not None and hub.running is not None and hub.running.poll() is None:
+        if hub is not None and hub.is_running and not self._gave_up:
             with contextlib.suppress(Exception):
                 stop_servers(self.settings)
         for process in [*filter(None, [self._kernels]), *reversed(self._processes)]:
             process.stop()
-        _end_children()
+        if not self._gave_up:
+            _end_children()
+        for holder in self._held:
+            holder.close()
         if self._lock is not None:
             self._lock.truncate(0)
 

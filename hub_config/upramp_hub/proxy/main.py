@@ -18,6 +18,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from upramp.errors import UprampError, UsageError
+from upramp_hub.ports import are_held
 
 from .interface import Interface
 from .pages import ErrorPages
@@ -238,7 +239,9 @@ async def _listen(
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     try:
-        await web.TCPSite(runner, ip or None, port, backlog=1024).start()
+        await web.TCPSite(
+            runner, ip or None, port, backlog=1024, reuse_port=are_held() or None
+        ).start()
     except OSError as error:
         problem = {
             errno.EADDRINUSE: "another program listens there",
