@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
     from benchmarks._table import Row
     from upramp_hub.robot import Report
+    from upramp_hub.robot.logins import Login
 
 __all__ = ["rows"]
 
@@ -130,13 +131,16 @@ async def _at_once(hub: Hub, met: _Met) -> None:
     met.users += memory.by_user(hub.hub_port)
     _say(f"{hub.title}: the machine's load was {load:.1f} before, {os.getloadavg()[0]:.1f} after")
     await fleet.leave()
-    for login in hub.logins[:-1]:
-        visitor = Visitor(hub.url, login)
-        try:
-            await visitor.log_in()
-            await visitor.stop_server()
-        finally:
-            await visitor.close()
+    await asyncio.gather(*(_stop(hub, login) for login in hub.logins[:-1]))
+
+
+async def _stop(hub: Hub, login: Login) -> None:
+    visitor = Visitor(hub.url, login)
+    try:
+        await visitor.log_in()
+        await visitor.stop_server()
+    finally:
+        await visitor.close()
 
 
 async def _one_spawn(visitor: Visitor, met: _Met) -> None:
