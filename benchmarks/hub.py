@@ -127,9 +127,11 @@ async def _at_once(hub: Hub, met: _Met) -> None:
     load = os.getloadavg()[0]
     plan = Plan(rounds=3, pause=1.0, stays=True, patience=_PATIENCE)
     fleet = Fleet(hub.url, hub.logins[:-1], plan)
-    met.reports.append(await fleet.run())
+    report = await fleet.run()
+    met.reports.append(report)
     met.users += memory.by_user(hub.hub_port)
-    _say(f"{hub.title}: the machine's load was {load:.1f} before, {os.getloadavg()[0]:.1f} after")
+    _say(f"\n{hub.title}, users at once:\n{report.as_table()}")
+    _say(f"the machine's load was {load:.1f} before, {os.getloadavg()[0]:.1f} after")
     await fleet.leave()
     await asyncio.gather(*(_stop(hub, login) for login in hub.logins[:-1]))
 
@@ -155,9 +157,7 @@ async def _one_spawn(visitor: Visitor, met: _Met) -> None:
 
 
 def _tell(hub: Hub, met: _Met) -> None:
-    for report in met.reports:
-        _say(f"\n{hub.title}, users at once:\n{report.as_table()}")
-    _say(f"memory of a user's server and kernel, MB: {_spread(met.users)}")
+    _say(f"\n{hub.title}:\nmemory of a user's server and kernel, MB: {_spread(met.users)}")
     own = ", ".join(f"{name} {megabytes:.0f} MB" for name, megabytes in met.own.items())
     _say(f"memory at the end: {own}")
     _say(f"in a row: {len(met.seconds)} started, {len(met.failures)} not: {met.failures[:3]}")
