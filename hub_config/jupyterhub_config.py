@@ -46,6 +46,11 @@ c.JupyterHub.cookie_secret_file = str(state / "cookie_secret")
 c.JupyterHub.cookie_max_age_days = 7
 c.JupyterHub.token_expires_in_max_seconds = 30 * 24 * 3600
 
+# Behind a web server, everybody would seem to come from it, and be locked out together.
+c.JupyterHub.trusted_downstream_ips = [
+    address.strip() for address in settings.trusted.split(",") if address.strip()
+]
+
 # Pages of the hub may be in no frame of anybody's.
 c.JupyterHub.tornado_settings = {
     "headers": {

@@ -83,7 +83,9 @@ def _say(text: str) -> None:
 
 def _require_archive(settings: Settings) -> None:
     """Make a practice archive where there is none, so that there is something to work on."""
-    if (settings.archive / "uncal").is_dir() and (settings.archive / "crds").is_dir():
+    begun = settings.archive / "practice.json"
+    has_all = all((settings.archive / part).is_dir() for part in ("uncal", "crds"))
+    if has_all and not (begun.exists() and not (settings.archive / "crds" / "mappings").is_dir()):
         return
     from upramp.practice import make_archive
     from upramp.progress import for_terminal

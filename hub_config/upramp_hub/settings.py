@@ -60,6 +60,9 @@ class Settings:
         How many servers may run at once.
     spawns
         How many may be starting at once.
+    trusted
+        Addresses of web servers before this hub, with commas between them: what they
+        say of whom a request comes from is believed.
     idle_after
         Seconds after which a server that nobody uses is stopped.
     warning
@@ -77,6 +80,7 @@ class Settings:
     memory: int = 4 * 1024**3
     servers: int = 16
     spawns: int = 4
+    trusted: str = ""
     idle_after: int = 3600
     warning: int = 600
 

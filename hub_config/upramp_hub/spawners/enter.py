@@ -62,6 +62,9 @@ def main(plan: dict[str, Any]) -> NoReturn:
     if plan["nice"]:
         with contextlib.suppress(OSError):
             os.nice(plan["nice"])
+    # The hub may be spared when memory runs out; what users run is not to be.
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("0", encoding="ascii")
     uid = plan.get("uid")
     if uid is not None:
         _require_reachable(plan) if not plan["private"] else _hide(plan)
