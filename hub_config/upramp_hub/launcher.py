@@ -45,6 +45,9 @@ _TRIES: Final = 5
 _GRACE: Final = 10.0
 """Seconds that a process has between being asked to end and being ended."""
 
+_LINGERING: Final = 65.0
+"""Seconds for which the system remembers connections of a program that listened there."""
+
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_CHILD_SUBREAPER: Final = 36
 
@@ -269,14 +272,25 @@ class Launcher:
         if proxy_command(settings)[0] == PYTHON:
             held += [(settings.port, settings.address), (settings.api_port, "127.0.0.1")]
         for port, address in held:
+            self._held.append(self._hold_port(port, address))
+
+    def _hold_port(self, port: int, address: str) -> socket.socket:
+        end = time.monotonic() + _LINGERING
+        told = False
+        while True:
             try:
-                self._held.append(ports.hold(port, address))
+                return ports.hold(port, address)
             except OSError as error:
-                raise UsageError(
-                    f"port {port}",
-                    f"it cannot be kept ({error.strerror})",
-                    "start again in a minute, or choose others with PORT= or --port",
-                ) from error
+                if time.monotonic() > end:
+                    raise UsageError(
+                        f"port {port}",
+                        f"it cannot be kept ({error.strerror})",
+                        "choose others with PORT= or --port",
+                    ) from error
+            if not told:
+                self.say(f"waiting up to a minute for port {port}, which was in use until now")
+                told = True
+            time.sleep(0.5)
 
     def _take_lock(self) -> bool:
         """Be the only launcher of this state; say whether the last one was killed."""

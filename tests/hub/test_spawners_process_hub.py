@@ -54,10 +54,14 @@ def test_the_stages_of_a_start_are_told(hub):
 def test_a_user_can_reach_nothing_of_another_or_of_the_hub(hub):
     home = hub.state / "homes" / "ada"
     printed, error = hub.run(
-        "ada", "open('mine.txt', 'w').write('of ada'); import os; print(os.getuid())"
+        "ada",
+        "open('mine.txt', 'w').write('of ada'); import os, pwd\n"
+        "print(os.getuid(), pwd.getpwuid(os.getuid()).pw_name)",
     )
     assert error is None
-    ada = int(printed)
+    number, name = printed.split()
+    assert name == "ada"
+    ada = int(number)
     assert (home / "mine.txt").stat().st_uid == ada
     assert (home / "mine.txt").stat().st_mode & 0o077 == 0
     assert home.stat().st_mode & 0o777 == 0o700

@@ -149,6 +149,7 @@ def _hide(plan: dict[str, Any]) -> None:
     )
     # A descriptor finds its folder also once the way to it is hidden.
     held = {path: os.open(path, os.O_PATH) for path, _ in needed}
+    passwd = os.open(plan["passwd"], os.O_PATH) if plan["passwd"] else -1
     for path, _ in needed:
         while (at := closed_at(path, plan["uid"])) is not None:
             if at == path:
@@ -167,11 +168,15 @@ def _hide(plan: dict[str, Any]) -> None:
             _mount("none", path, flags=flags)
     for descriptor in held.values():
         os.close(descriptor)
-    _hide_others(plan["passwd"])
+    _hide_others(passwd)
 
 
-def _hide_others(passwd: str) -> None:
+def _hide_others(passwd: int) -> None:
     """Hide other users' processes, and give this one a name: good to have, where it is allowed."""
+    if passwd >= 0:
+        with contextlib.suppress(OSError):
+            _mount(f"/proc/self/fd/{passwd}", "/etc/passwd", flags=_MS_BIND)
+        os.close(passwd)
     with contextlib.suppress(OSError):
         _mount(
             "proc",
@@ -180,9 +185,6 @@ def _hide_others(passwd: str) -> None:
             flags=_MS_NOSUID | _MS_NODEV | _MS_NOEXEC,
             data="hidepid=2",
         )
-    if passwd:
-        with contextlib.suppress(OSError):
-            _mount(passwd, "/etc/passwd", flags=_MS_BIND)
 
 
 def _show(path: str, descriptor: int) -> None:
