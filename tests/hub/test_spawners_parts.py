@@ -20,7 +20,7 @@ from upramp_hub.spawners.causes import find_cause
 from upramp_hub.spawners.folders import FolderError, folder_name, make_private, make_shared
 from upramp_hub.spawners.line import Line, Times
 from upramp_hub.spawners.logs import ServerLog
-from upramp_hub.spawners.numbers import BASE, NumbersError, number_of
+from upramp_hub.spawners.numbers import BASE, NumbersError, base_of, number_of
 from upramp_hub.spawners.process import SetupError, identity_of
 from upramp_hub.spawners.shares import find_shares
 from upramp_hub.spawners.stages import Stages
@@ -151,10 +151,31 @@ def test_a_home_of_another_is_not_handed_over(tmp_path):
 
 def test_a_number_stays_and_is_not_given_again_to_who_gets_the_identity_of_the_gone(tmp_path):
     ledger = tmp_path / "numbers.json"
-    assert number_of("ada", 1, ledger) == BASE + 1
-    assert number_of("bob", 2, ledger) == BASE + 2
-    assert number_of("new", 2, ledger) == BASE + 3  # the database had given bob's identity again
-    assert number_of("bob", 7, ledger) == BASE + 2
+    base = base_of(ledger)
+    assert base == base_of(ledger) >= BASE
+    assert number_of("ada", 1, ledger) == base + 1
+    assert number_of("bob", 2, ledger) == base + 2
+    assert number_of("new", 2, ledger) == base + 3  # the database had given bob's identity again
+    assert number_of("bob", 7, ledger) == base + 2
+
+
+def test_two_hubs_give_different_numbers(tmp_path):
+    ledgers = [tmp_path / name / "numbers.json" for name in ("one", "other")]
+    for ledger in ledgers:
+        ledger.parent.mkdir()
+    one, other = (number_of("ada", 1, ledger) for ledger in ledgers)
+    assert one != other
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="to run as another user takes root")
+def test_a_number_under_which_something_runs_is_left_out(tmp_path):
+    ledger = tmp_path / "numbers.json"
+    wanted = base_of(ledger) + 1
+    with subprocess.Popen(["sleep", "60"], user=wanted, cwd="/") as stranger:
+        try:
+            assert number_of("ada", 1, ledger) == wanted + 1
+        finally:
+            stranger.kill()
 
 
 @pytest.mark.parametrize("damage", ["", "[1]", "{", '{"ada": "x"}'])
