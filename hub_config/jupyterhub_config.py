@@ -19,7 +19,7 @@ c = get_config()  # type: ignore[name-defined] # noqa: F821 - JupyterHub puts it
 # ---- addresses ------------------------------------------------------------------------------
 
 # Only the proxy is reached from outside; the hub listens on this machine alone.
-c.JupyterHub.bind_url = settings.url
+c.JupyterHub.bind_url = f"http://{settings.address}:{settings.port}"
 c.JupyterHub.hub_bind_url = f"http://127.0.0.1:{settings.hub_port}"
 
 # Nobody else on this machine may take the hub's port while the hub is started again.

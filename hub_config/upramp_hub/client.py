@@ -55,8 +55,10 @@ def stop_servers(settings: Settings, patience: float = 30.0) -> int:
 
 def _running(settings: Settings) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
+    seen = 0
     while True:
-        users = _ask(settings, "GET", f"users?state=active&offset={len(found)}&limit=100")
+        users = _ask(settings, "GET", f"users?state=active&offset={seen}&limit=100")
+        seen += len(users)
         found += [(user["name"], server) for user in users for server in user["servers"]]
         if len(users) < 100:
             return found

@@ -37,6 +37,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--address", help="of this machine (default: 127.0.0.1, it alone)")
     parser.add_argument("--state", type=Path, help="the private folder of accounts, secrets, logs")
     parser.add_argument("--archive", type=Path, help="the archive; made, if there is none")
+    parser.add_argument(
+        "--new-password",
+        metavar="NAME",
+        help="start nothing: make a password for an account whose own is lost, and print it",
+    )
     parser.add_argument("--context", help="the CRDS context in force")
 
 
@@ -73,12 +78,22 @@ def run(options: argparse.Namespace) -> int:
     if "state" in chosen and PREFIX + "HOMES" not in os.environ:
         chosen["homes"] = chosen["state"] / "homes"
     settings = replace(settings, **chosen)
+    if options.new_password is not None:
+        return _new_password(settings, options.new_password)
     Launcher(settings, say=_say).run(lambda: _require_archive(settings))
     return 0
 
 
 def _say(text: str) -> None:
     print(f"upramp: {text}", flush=True)  # noqa: T201 - the command's own output
+
+
+def _new_password(settings: Settings, name: str) -> int:
+    from .accounts import Accounts
+
+    password = Accounts(settings.state).make_new_password(name)
+    _say(f"password of {name}: {password} (shown this once; change it there)")
+    return 0
 
 
 def _require_archive(settings: Settings) -> None:

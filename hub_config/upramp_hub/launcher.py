@@ -368,6 +368,10 @@ class Launcher:
 
     def _greet(self, first: tuple[str, str] | None) -> None:
         self.say(f"the hub is at {self.settings.url}")
+        if self.settings.address not in {"127.0.0.1", "::1", "localhost"}:
+            self.say(
+                "other machines reach it without encryption: put a web server with TLS before it"
+            )
         if first is not None:
             name, password = first
             self.say(
@@ -541,8 +545,15 @@ def _children() -> list[int]:
     found = []
     for task in Path(f"/proc/{os.getpid()}/task").glob("*/children"):
         with contextlib.suppress(OSError):
-            found += [int(pid) for pid in task.read_text().split()]
+            found += [int(pid) for pid in task.read_text().split() if not _ends_by_itself(pid)]
     return found
+
+
+def _ends_by_itself(pid: str) -> bool:
+    # What Python starts beside the processes that make an archive, and ends with this one.
+    with contextlib.suppress(OSError):
+        return b"multiprocessing.resource_tracker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    return False
 
 
 def _end_children() -> None:

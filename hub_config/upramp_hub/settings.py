@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import socket
 import sys
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -117,7 +118,9 @@ class Settings:
     @property
     def url(self) -> str:
         """Where users go."""
-        return f"http://{self.address}:{self.port}"
+        anywhere = self.address in {"0.0.0.0", "::"}  # noqa: S104 - compared, not listened on
+        host = socket.gethostname() if anywhere else self.address
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:

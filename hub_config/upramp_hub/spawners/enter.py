@@ -25,6 +25,9 @@ from typing import Any, Final, NoReturn
 PREFIX: Final = "upramp-hub: "
 """How a line of the server's log begins that says why it never came to be."""
 
+_PROCESSES: Final = 1024
+"""Processes and threads that a user may run: more is a mistake, or an attack on all others."""
+
 NOT_POSSIBLE: Final = 77
 """Exit code if this machine does not let even root hide folders."""
 
@@ -93,6 +96,9 @@ def main(plan: dict[str, Any]) -> NoReturn:
 def _limit(memory: int) -> None:
     """Make an allocation that is too large fail, where the process can still say so."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    hard = resource.getrlimit(resource.RLIMIT_NPROC)[1]
+    most = _PROCESSES if hard == resource.RLIM_INFINITY else min(_PROCESSES, hard)
+    resource.setrlimit(resource.RLIMIT_NPROC, (most, most))
     if memory:
         hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
         if hard != resource.RLIM_INFINITY:

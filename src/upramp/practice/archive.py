@@ -275,9 +275,9 @@ def _run(
                         progress.advance(job.cost, job.label)
             except BaseException as error:
                 progress.finish()
-                progress.start(len(waiting), "finishing; Ctrl-C again stops now")
+                for worker in list((pool._processes or {}).values()):  # noqa: SLF001 - no public way
+                    worker.terminate()
                 pool.shutdown(cancel_futures=True)
-                progress.finish()
                 if isinstance(error, BrokenProcessPool):
                     raise UprampError(
                         folder,

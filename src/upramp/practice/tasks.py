@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 
@@ -79,8 +79,14 @@ def _truth_path(folder: Path, plan: ExposurePlan) -> Path:
 
 
 def prepare_worker() -> None:
-    """Leave interrupts to the process that started this one."""
+    """Leave interrupts to the process that started this one; be ended without leaving pieces."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _end)
+
+
+def _end(_number: int, _frame: object) -> NoReturn:
+    # Unwinds, so that what was being written is taken away.
+    raise SystemExit
 
 
 def work(job: Job) -> list[Path]:
