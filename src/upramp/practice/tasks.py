@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
@@ -78,6 +79,10 @@ def _truth_path(folder: Path, plan: ExposurePlan) -> Path:
     return folder / "truth" / f"{plan.root}_truth.fits"
 
 
+_ending = threading.Event()
+"""That this process is to end."""
+
+
 def prepare_worker() -> None:
     """Leave interrupts to the process that started this one; be ended without leaving pieces."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -85,12 +90,15 @@ def prepare_worker() -> None:
 
 
 def _end(_number: int, _frame: object) -> NoReturn:
-    # Unwinds, so that what was being written is taken away.
+    # Unwinds, so that what was being written is taken away; jobs that wait are not begun.
+    _ending.set()
     raise SystemExit
 
 
 def work(job: Job) -> list[Path]:
     """Do a job and give the files it made."""
+    if _ending.is_set():
+        raise SystemExit
     if isinstance(job.what, ExposurePlan):
         return _make_exposure(job.folder, job.what, job.seed)
     paths = []
