@@ -126,7 +126,7 @@ class HostedHub:
         for process in psutil.process_iter(["cmdline"]):
             command = " ".join(process.info["cmdline"] or ())
             with contextlib.suppress(psutil.Error):
-                if "jupyterhub.singleuser" in command and str(self.state) in json.dumps(
+                if "upramp_hub.server.quick" in command and str(self.state) in json.dumps(
                     process.environ()
                 ):
                     found.append(process)

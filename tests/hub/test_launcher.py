@@ -120,4 +120,8 @@ def test_a_launcher_that_is_killed_leaves_nothing_in_the_way(hub):
     hub.launcher.wait()
     hub.start()
     hub.until_healthy()
-    assert not [p for p in left if p.is_running() and "singleuser" not in " ".join(p.cmdline())]
+    assert not [
+        p
+        for p in left
+        if p.is_running() and "upramp_hub.server.quick" not in " ".join(p.cmdline())
+    ]

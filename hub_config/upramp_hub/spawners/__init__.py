@@ -93,4 +93,4 @@ def _configure_processes(c: Any, settings: Settings) -> None:
     c.ProcessSpawner.settings = settings
     c.ProcessSpawner.hides = os.geteuid() == 0 and can_hide(settings)
     # Absolute, and isolated (-I): no file in a home is taken for one of the server's modules.
-    c.Spawner.cmd = [sys.executable, "-I", "-m", "jupyterhub.singleuser"]
+    c.Spawner.cmd = [sys.executable, "-I", "-m", "upramp_hub.server.quick"]
