@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from same_bits import assert_same_bits
 
 import upramp
+from same_bits import assert_same_bits
 from upramp.errors import UsageError
 
 PLANES = ("data", "err", "var_poisson", "var_rnoise")
