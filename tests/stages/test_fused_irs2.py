@@ -44,7 +44,8 @@ def parameters(**refpix):
     quiet = {"skip": False, "preserve_irs2_refpix": False} | refpix
     fit = {"skip": False, "save_opt": False}
     return SimpleNamespace(
-        steps={"refpix": quiet, "dark_current": {"dark_output": None}, "ramp_fit": fit}
+        steps={"refpix": quiet, "dark_current": {"dark_output": None}, "ramp_fit": fit},
+        override=lambda _step, _reftype: None,
     )
 
 
