@@ -72,6 +72,8 @@ def test_from_the_first_login_to_a_calibrated_exposure(hub, page, tmp_path):
     page.wait_for_selector(".jp-Notebook .cm-content")
     assert EXPOSURE in page.url
     page.wait_for_selector(".jp-NotebookPanel-toolbar :text('Calibration')")
+    # What is run before the kernel is ready, JupyterLab may forget.
+    page.wait_for_selector("text=Calibration | Idle")
     page.get_by_role("menuitem", name="Run").first.click()
     page.get_by_text("Run All Cells", exact=True).first.click()
     page.wait_for_selector(".jp-OutputArea-output img")

@@ -79,10 +79,10 @@ def test_a_server_that_was_stopped_is_said_to_be_and_can_be_started_again(hub, p
     picture(page, "lab-stopped")
     # JupyterLab asks as well, in a dialog before all else.
     with contextlib.suppress(playwright.TimeoutError):
-        page.locator(".jp-Dialog").get_by_role("button", name="Dismiss").click(timeout=15_000)
+        page.locator(".jp-Dialog").get_by_role("button", name="Dismiss").click(timeout=30_000)
     link = strip.get_by_role("link", name="Start it again")
     assert "/hub/spawn/ada" in link.get_attribute("href")
-    link.click()
+    link.dispatch_event("click")  # the dialog may come back in front of it at any time
     page.wait_for_url("**/user/ada/lab**")
     page.locator("#upramp-notices").wait_for(state="attached")
     assert not strip.is_visible()

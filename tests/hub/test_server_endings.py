@@ -158,6 +158,8 @@ def test_a_warning_is_over_when_somebody_does_something(watch):
     watch.warn(stop)
     assert watch.warning() == stop
     watch._settings["api_last_activity"] = datetime.now(UTC) + timedelta(seconds=1)
+    assert watch.warning() == stop  # an open page asks all the time, also one that nobody looks at
+    watch._settings["upramp_last_activity"] = datetime.now(UTC) + timedelta(seconds=1)
     assert watch.warning() is None
 
 
