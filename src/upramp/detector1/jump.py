@@ -224,6 +224,7 @@ def search_by_clipping(state: State) -> None:
     from .jump_sigma_clip import clear_covered_groups, covered_groups, flag_sigma_clipped
 
     data, groupdq = state.settle()
+    groupdq = groupdq.copy()  # what was settled may be a ramp that is kept
     parameters, gain = state.parameters["jump"], state.references.gain
     if gain is None:
         raise ValueError("jumps are searched for with a gain")
@@ -247,6 +248,7 @@ def search_by_clipping(state: State) -> None:
     in_rows(state.frame.ny, state.threads, flag)
     covered = covered_groups(groupdq, 0, state.frame.ny)
     clear_covered_groups(groupdq, covered, 0, state.frame.ny)
+    state.replace(data, groupdq)
 
 
 def flag_large_events(state: State, counts: JumpCounts) -> None:

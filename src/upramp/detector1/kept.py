@@ -198,8 +198,7 @@ class KeptRamp:
             zeroframe=state.zeroframe,
             threads=threads,
         )
-        # The search by clipping flags in place.
-        made.replace(self.data, self.groupdq.copy())
+        made.data, made.groupdq = self.data, self.groupdq
         return made
 
     def _cut(

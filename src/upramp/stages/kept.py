@@ -27,12 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["Kept", "keep"]
 
 _STEPS: Final = frozenset({"jump", "ramp_fit"})
-_WHOLE_RUNS: Final = frozenset(
-    {"pre_hooks", "post_hooks", "output_file", "output_dir", "output_ext", "output_use_model"}
-    | {"output_use_index", "save_results", "suffix", "search_output_file", "input_dir"}
-    | {"int_name", "save_opt", "opt_name"}
-)
-"""Parameters of jump and ramp_fit that decide about files, of which a refit makes none."""
+_FILES: Final = frozenset({"int_name", "save_opt", "opt_name"})
+"""Parameters of ramp_fit that decide about files, of which a refit makes none."""
 
 
 @dataclass
@@ -102,7 +98,7 @@ class Kept:
 
     def _with(self, overrides: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
         from .declarations import converted
-        from .overrides import suggest
+        from .overrides import GENERAL, suggest
 
         if not overrides:
             return self.parameters.steps
@@ -122,7 +118,7 @@ class Kept:
                     f"step {step!r} has no parameter {parameter!r}",
                     suggest(parameter, [key for key in declared if key in changed[step]]),
                 )
-            if parameter in _WHOLE_RUNS or name == "ramp_fit.skip":
+            if parameter in GENERAL | _FILES or name == "ramp_fit.skip":
                 raise UsageError(
                     name,
                     "a refit gives slopes and flags, and no files",

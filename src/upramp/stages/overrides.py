@@ -30,7 +30,7 @@ _FILE_NAMES: Final = frozenset({"suffix", "output_file", "output_ext"})
 _PLACES: Final = frozenset({"output_dir", "input_dir"})
 """Parameters of a step that would take its files past the staging folder."""
 
-_GENERAL: Final = _OURS | {"pre_hooks", "post_hooks"}
+GENERAL: Final = _OURS | {"pre_hooks", "post_hooks"}
 """Parameters that every step has: not worth listing."""
 
 
@@ -141,7 +141,7 @@ def _require_parameter(
         )
     if name == parameter:
         owners = [step for step in steps if parameter in steps[step].parameters]
-        if owners and parameter not in _GENERAL:
+        if owners and parameter not in GENERAL:
             meant = " or ".join(f"{step}.{parameter}" for step in owners[:_LISTED])
             raise UsageError(name, "no step is named", f"perhaps {meant} is meant")
     whose = "the pipeline" if name == parameter else f"step {name.partition('.')[0]!r}"
@@ -162,7 +162,7 @@ def suggest(word: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(word.lower(), known, n=3, cutoff=0.5)
     if near:
         return f"perhaps {' or '.join(near)} is meant"
-    names = [name for name in known if name not in _GENERAL]
+    names = [name for name in known if name not in GENERAL]
     others = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
     return f"there are {', '.join(names[:_LISTED])}{others}"
 
