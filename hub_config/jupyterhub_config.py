@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 
 from upramp_hub import authentication, metrics, ports, spawners
-from upramp_hub.settings import Settings
+from upramp_hub.settings import LAUNCHER_TOKEN, MONITORING_TOKEN, PROXY_TOKEN, Settings
 
 settings = Settings.from_environment()
 state = settings.state
@@ -30,7 +30,7 @@ if ports.are_held():
 # a running cell finishes over the websocket that it was started from.
 c.ConfigurableHTTPProxy.should_start = False
 c.ConfigurableHTTPProxy.api_url = f"http://127.0.0.1:{settings.api_port}"
-c.ConfigurableHTTPProxy.auth_token = settings.secret("proxy_token")
+c.ConfigurableHTTPProxy.auth_token = settings.secret(PROXY_TOKEN)
 
 # Servers outlive the hub, which finds them again in its database.
 c.JupyterHub.cleanup_servers = False
@@ -79,12 +79,12 @@ c.JupyterHub.services = [
     {
         # What the launcher asks to stop all servers when it is stopped itself.
         "name": "launcher",
-        "api_token": settings.secret("launcher_token"),
+        "api_token": settings.secret(LAUNCHER_TOKEN),
     },
     {
         # Whoever reads /hub/metrics and the details of /health: its token is a file of the state.
         "name": "monitoring",
-        "api_token": settings.secret("monitoring_token"),
+        "api_token": settings.secret(MONITORING_TOKEN),
     },
 ]
 c.JupyterHub.load_roles = [

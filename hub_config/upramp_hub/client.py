@@ -1,4 +1,4 @@
-"""What the launcher asks of the hub that it started."""
+"""What whoever starts a hub asks of it: the launcher, and the units of systemd."""
 
 from __future__ import annotations
 
@@ -9,13 +9,54 @@ import urllib.parse
 import urllib.request
 from typing import TYPE_CHECKING, Any, Final
 
+from .settings import LAUNCHER_TOKEN
+
 if TYPE_CHECKING:
     from .settings import Settings
 
-__all__ = ["TOKEN", "stop_servers"]
+__all__ = ["ask_for_routes", "stop_servers"]
 
-TOKEN: Final = "launcher_token"  # noqa: S105 - its file's name
-"""The secret of the service ``launcher``, in the folder of state."""
+_PATIENCE: Final = 60.0
+_POLL: Final = 0.5
+
+
+def ask_for_routes(settings: Settings, patience: float = _PATIENCE) -> bool:
+    """Have the hub tell a proxy that was started anew where users' servers are.
+
+    By itself the hub looks every minute; until then users would be told that
+    their running server does not run.
+
+    Parameters
+    ----------
+    settings
+        Of the hub.
+    patience
+        Seconds in which there has to be a hub; without one there is nothing to ask for, and
+        the hub that comes will do it by itself.
+
+    Returns
+    -------
+    bool
+        Whether it did.
+    """
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{settings.hub_port}/hub/api/proxy",
+        method="POST",
+        headers={"Authorization": f"token {settings.secret(LAUNCHER_TOKEN)}"},
+    )
+    end = time.monotonic() + patience
+    while True:
+        try:
+            with urllib.request.urlopen(request, timeout=10):  # noqa: S310 - as above
+                return True
+        except urllib.error.HTTPError as error:
+            if error.code < 500:  # a hub that refuses goes on refusing
+                return False
+        except OSError:
+            pass
+        if time.monotonic() + _POLL > end:
+            return False
+        time.sleep(_POLL)
 
 
 def stop_servers(settings: Settings, patience: float = 30.0) -> int:
@@ -72,7 +113,7 @@ def _ask(settings: Settings, method: str, place: str) -> Any:
     request = urllib.request.Request(
         f"http://127.0.0.1:{settings.hub_port}/hub/api/{place}",
         method=method,
-        headers={"Authorization": f"token {settings.secret(TOKEN)}"},
+        headers={"Authorization": f"token {settings.secret(LAUNCHER_TOKEN)}"},
     )
     with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - as above
         text = answer.read()

@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING, Any, Final
 from upramp.errors import UprampError, UsageError
 
 from . import ports
-from .settings import PYTHON, Settings
-from .systemd import ask_for_routes, proxy_options
+from .client import ask_for_routes, stop_servers
+from .settings import PROXY_TOKEN, PYTHON, Settings, proxy_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -319,7 +319,7 @@ class Launcher:
         environment = {
             **os.environ,
             **settings.to_environment(),
-            "CONFIGPROXY_AUTH_TOKEN": settings.secret("proxy_token"),
+            "CONFIGPROXY_AUTH_TOKEN": settings.secret(PROXY_TOKEN),
             "PYTHONUNBUFFERED": "1",
             ports.VARIABLE: "1",
         }
@@ -433,8 +433,6 @@ class Launcher:
 
     def stop(self) -> None:
         """Stop users' servers, the hub and the proxy, and whatever they left behind."""
-        from .client import stop_servers
-
         if self._stopping:
             self.say("stopping servers, hub and proxy")
         hub = next((p for p in self._processes if p.name == "hub"), None)

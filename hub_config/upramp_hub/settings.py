@@ -20,7 +20,25 @@ from upramp.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["PREFIX", "Settings", "default_state"]
+__all__ = [
+    "LAUNCHER_TOKEN",
+    "MONITORING_TOKEN",
+    "PREFIX",
+    "PROXY_TOKEN",
+    "PYTHON",
+    "Settings",
+    "default_state",
+    "proxy_options",
+]
+
+PROXY_TOKEN: Final = "proxy_token"  # noqa: S105 - its file's name
+"""The secret of hub and proxy, in the folder of state."""
+
+LAUNCHER_TOKEN: Final = "launcher_token"  # noqa: S105 - its file's name
+"""The secret of whoever starts and stops the hub."""
+
+MONITORING_TOKEN: Final = "monitoring_token"  # noqa: S105 - its file's name
+"""The secret of whoever looks after it."""
 
 PREFIX: Final = "UPRAMP_HUB_"
 _HIGHEST_PORT: Final = 65535
@@ -177,6 +195,22 @@ class Settings:
         with os.fdopen(descriptor, "w") as new:
             new.write(secrets.token_hex(32))
         return file.read_text("ascii").strip()
+
+
+def proxy_options(settings: Settings) -> list[str]:
+    """Give the options of the proxy that belongs to a hub.
+
+    Parameters
+    ----------
+    settings
+        Of the hub.
+    """
+    hub = f"http://127.0.0.1:{settings.hub_port}"
+    return [
+        *("--ip", settings.address, "--port", str(settings.port)),
+        *("--api-ip", "127.0.0.1", "--api-port", str(settings.api_port)),
+        *("--default-target", hub, "--error-target", f"{hub}/hub/error"),
+    ]
 
 
 def _whole(name: str, text: str) -> int:

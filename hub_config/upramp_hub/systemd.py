@@ -9,27 +9,18 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from upramp.errors import InputError, UprampError
 
-from .settings import Settings
+from .client import ask_for_routes
+from .settings import LAUNCHER_TOKEN, PROXY_TOKEN, Settings, proxy_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["TOKEN", "ask_for_routes", "main", "proxy_options", "read_environment"]
-
-TOKEN: Final = "proxy_token"  # noqa: S105 - its file's name
-"""The secret of hub and proxy, in the folder of state and among the proxy's credentials."""
-
-_HUB_TOKEN: Final = "launcher_token"  # noqa: S105 - its file's name
-_PATIENCE: Final = 60.0
-_POLL: Final = 0.5
+__all__ = ["main", "read_environment"]
 
 
 def read_environment(file: Path) -> dict[str, str]:
@@ -62,66 +53,11 @@ def read_environment(file: Path) -> dict[str, str]:
     return found
 
 
-def proxy_options(settings: Settings) -> list[str]:
-    """Give the options of the proxy that belongs to a hub.
-
-    Parameters
-    ----------
-    settings
-        Of the hub.
-    """
-    hub = f"http://127.0.0.1:{settings.hub_port}"
-    return [
-        *("--ip", settings.address, "--port", str(settings.port)),
-        *("--api-ip", "127.0.0.1", "--api-port", str(settings.api_port)),
-        *("--default-target", hub, "--error-target", f"{hub}/hub/error"),
-    ]
-
-
-def ask_for_routes(settings: Settings, patience: float = _PATIENCE) -> bool:
-    """Have the hub tell a proxy that was started anew where users' servers are.
-
-    By itself the hub looks every minute; until then users would be told that
-    their running server does not run.
-
-    Parameters
-    ----------
-    settings
-        Of the hub.
-    patience
-        Seconds in which there has to be a hub; without one there is nothing to ask for, and
-        the hub that comes will do it by itself.
-
-    Returns
-    -------
-    bool
-        Whether it did.
-    """
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{settings.hub_port}/hub/api/proxy",
-        method="POST",
-        headers={"Authorization": f"token {settings.secret(_HUB_TOKEN)}"},
-    )
-    end = time.monotonic() + patience
-    while True:
-        try:
-            with urllib.request.urlopen(request, timeout=10):  # noqa: S310 - as above
-                return True
-        except urllib.error.HTTPError as error:
-            if error.code < 500:  # a hub that refuses goes on refusing
-                return False
-        except OSError:
-            pass
-        if time.monotonic() + _POLL > end:
-            return False
-        time.sleep(_POLL)
-
-
 def _prepare(settings: Settings, _environment: Mapping[str, str]) -> int:
     """Make the folder of state and the secrets, before anything needs them."""
     settings.prepare()
-    settings.secret(TOKEN)
-    settings.secret(_HUB_TOKEN)
+    settings.secret(PROXY_TOKEN)
+    settings.secret(LAUNCHER_TOKEN)
     return 0
 
 
@@ -129,7 +65,7 @@ def _proxy(settings: Settings, environment: Mapping[str, str]) -> int:
     """Run the proxy, which knows the secret and may read nothing else of the hub's."""
     from .proxy.main import main as proxy
 
-    file = Path(environment.get("CREDENTIALS_DIRECTORY") or "/nowhere", TOKEN)
+    file = Path(environment.get("CREDENTIALS_DIRECTORY") or "/nowhere", PROXY_TOKEN)
     try:
         os.environ["CONFIGPROXY_AUTH_TOKEN"] = file.read_text("ascii").strip()
     except (OSError, UnicodeDecodeError) as error:

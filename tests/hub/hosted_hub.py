@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import re
 import signal
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 
@@ -17,9 +15,9 @@ import psutil
 from proxy_process import environment, until
 from spawner_hub import three_ports
 
-from upramp_hub.client import TOKEN
 from upramp_hub.robot.logins import Login
 from upramp_hub.robot.visitor import Visitor
+from upramp_hub.settings import LAUNCHER_TOKEN
 
 
 class HostedHub:
@@ -89,7 +87,7 @@ class HostedHub:
 
     def ask(self, method, path, token=None, body=None):
         """Give the status and the JSON of an answer."""
-        token = token or (self.state / TOKEN).read_text().strip()
+        token = token or (self.state / LAUNCHER_TOKEN).read_text().strip()
         headers = {"Authorization": f"token {token}"}
         data = json.dumps(body or {}).encode() if method in {"POST", "PUT"} else None
         request = urllib.request.Request(
@@ -131,11 +129,3 @@ class HostedHub:
                 ):
                     found.append(process)
         return found
-
-
-async def within(seconds, awaitable):
-    return await asyncio.wait_for(awaitable, seconds)
-
-
-def wait(seconds):
-    time.sleep(seconds)

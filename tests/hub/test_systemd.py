@@ -19,8 +19,9 @@ from proxy_process import application, environment, free_port, stopping, until
 
 from upramp.errors import InputError
 from upramp_hub import systemd
+from upramp_hub.client import ask_for_routes
 from upramp_hub.proxy.main import read_options
-from upramp_hub.settings import Settings
+from upramp_hub.settings import PROXY_TOKEN, Settings, proxy_options
 
 FOLDER = Path(__file__).resolve().parents[2] / "hub_config" / "systemd"
 UNITS = ("upramp-hub-prepare", "upramp-hub-proxy", "upramp-hub")
@@ -127,7 +128,7 @@ def test_the_proxy_is_nobody_and_knows_one_secret():
     assert proxy["CapabilityBoundingSet"] == ""
     name, path = proxy["LoadCredential"].split(":")
     state = systemd.read_environment(FOLDER / "environment")["UPRAMP_HUB_STATE"]
-    assert (name, path) == (systemd.TOKEN, f"{state}/{systemd.TOKEN}")
+    assert (name, path) == (PROXY_TOKEN, f"{state}/{PROXY_TOKEN}")
     # Only the hub's folder, and its root owns that.
     assert "StateDirectory" not in proxy
 
@@ -233,7 +234,7 @@ def test_prepare_makes_a_private_folder_and_keeps_secrets(tmp_path):
     for _ in range(2):
         done = run("prepare", UPRAMP_HUB_STATE=str(state))
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-        found.append((state / systemd.TOKEN).read_text())
+        found.append((state / PROXY_TOKEN).read_text())
     assert found[0] == found[1]
     assert stat.S_IMODE(state.stat().st_mode) == 0o700
     assert all(stat.S_IMODE(file.stat().st_mode) == 0o600 for file in state.iterdir())
@@ -251,14 +252,14 @@ def test_the_first_login_is_shown_once(tmp_path):
 
 def test_the_proxy_has_the_ports_of_the_settings():
     settings = Settings(port=9000, address="127.0.0.1")
-    options = read_options(systemd.proxy_options(settings), {"CONFIGPROXY_AUTH_TOKEN": "a-secret"})
+    options = read_options(proxy_options(settings), {"CONFIGPROXY_AUTH_TOKEN": "a-secret"})
     assert (options.ip, options.port, options.api_port) == ("127.0.0.1", 9000, 9002)
     assert options.default_target == "http://127.0.0.1:9001"
     assert options.error_target == "http://127.0.0.1:9001/hub/error"
 
 
 def test_the_proxy_runs_with_the_secret_that_it_is_given(tmp_path):
-    (tmp_path / systemd.TOKEN).write_text("the-secret\n")
+    (tmp_path / PROXY_TOKEN).write_text("the-secret\n")
     port = free_port()
     variables = {"UPRAMP_HUB_PORT": str(port), "CREDENTIALS_DIRECTORY": str(tmp_path)}
     # As the unit has it: nothing but these.
@@ -311,7 +312,7 @@ def asked(tmp_path, *statuses, patience=20.0):
     app.router.add_route("*", "/hub/api/proxy", answer)
     with stopping(application(app)) as hub:
         settings = Settings(state=tmp_path, port=hub.port - 1)
-        return systemd.ask_for_routes(settings, patience), seen
+        return ask_for_routes(settings, patience), seen
 
 
 def test_a_new_proxy_is_told_its_routes_as_soon_as_there_is_a_hub(tmp_path):
@@ -326,5 +327,5 @@ def test_a_hub_that_never_comes_is_not_waited_for_without_end(tmp_path):
     begun = time.monotonic()
     assert asked(tmp_path, 503, patience=1.0)[0] is False
     settings = Settings(state=tmp_path, port=free_port() - 1)
-    assert systemd.ask_for_routes(settings, 0.1) is False
+    assert ask_for_routes(settings, 0.1) is False
     assert time.monotonic() - begun < 15
