@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from same_bits import assert_same_bits
 
+from same_bits import assert_same_bits
 from upramp.detector1.charge_migration import MIN_GROUPS, flag_charge_migration
 
 pytestmark = pytest.mark.peer

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from same_bits import assert_same_bits
 
+from same_bits import assert_same_bits
 from upramp.detector1.dq_init import combine_masks, flag_masked, initialize_pixel_dq
 
 pytestmark = pytest.mark.peer

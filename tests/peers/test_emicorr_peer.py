@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from same_bits import assert_same_bits
 
 from emicorr_ramps import disturbed, reference
+from same_bits import assert_same_bits
 from upramp.detector1.emicorr import SequentialOptions, find_case, own_case, subtract_interference
 
 pytestmark = pytest.mark.peer

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from same_bits import assert_same_bits
 
+from same_bits import assert_same_bits
 from upramp.detector1 import flicker_background
 from upramp.detector1.flicker_background import clip, clip_exactly, fill_flat
 from upramp.detector1.flicker_choice import choose_parameters

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from same_bits import assert_same_bits
 
+from same_bits import assert_same_bits
 from upramp.detector1.jump_sigma_clip import (
     clear_covered_groups,
     covered_groups,

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_ramps import all_patterns, random_ramps, tiles
-from same_bits import assert_same_bits
 
+from same_bits import assert_same_bits
 from upramp.detector1.likely import JUMP_THRESHOLDS, fit_likely
 from upramp.detector1.likely_covariance import covariance_of, even_read_times, split_zero_read
 from upramp.detector1.likely_jumps import find_jumps, numpy_reuses

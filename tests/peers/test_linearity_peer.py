@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from same_bits import assert_same_bits
 
+from same_bits import assert_same_bits
 from upramp.detector1.linearity import linearize, linearize_zero_frame, prepare_coefficients
 
 pytestmark = pytest.mark.peer

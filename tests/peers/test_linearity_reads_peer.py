@@ -6,8 +6,8 @@ import itertools
 
 import numpy as np
 import pytest
-from same_bits import assert_same_bits
 
+from same_bits import assert_same_bits
 from upramp.detector1.linearity import linearize, prepare_coefficients
 from upramp.detector1.linearity_reads import linearize_reads, read_pattern, reads_matter
 

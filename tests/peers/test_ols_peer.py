@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from random_ramps import all_patterns, random_ramps, tiles
-from same_bits import assert_same_bits
 
+from same_bits import assert_same_bits
 from upramp.detector1.ols import Rates, fit_ols, read_noise_of_a_read, weight_table
 
 pytestmark = pytest.mark.peer

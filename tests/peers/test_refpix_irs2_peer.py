@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from irs2_models import a_ramp, a_reference, tables
-from same_bits import assert_same_bits
 
+from same_bits import assert_same_bits
 from upramp.detector1 import refpix_irs2_bad_pixels as bad_pixels
 from upramp.detector1 import refpix_irs2_mean as edges
 from upramp.detector1.irs2_layout import Interleave, deinterleave

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from same_bits import assert_same_bits
 
+from same_bits import assert_same_bits
 from upramp.detector1.refpix_nir import (
     NirOptions,
     NirReadout,

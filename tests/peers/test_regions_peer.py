@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from same_bits import assert_same_bits
 
+from same_bits import assert_same_bits
 from upramp.detector1.ellipses import MARK, Shapes, contains, draw, outline
 from upramp.detector1.regions import find_regions
 

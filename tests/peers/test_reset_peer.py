@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from same_bits import assert_same_bits
 
+from same_bits import assert_same_bits
 from upramp.detector1.reset import plan_reset, subtract_reset
 from upramp.errors import InputError
 

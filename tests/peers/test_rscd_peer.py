@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from same_bits import assert_same_bits
 
+from same_bits import assert_same_bits
 from upramp.detector1.rscd import find_skips, flag_settling, plan_rscd, saturated_levels
 
 pytestmark = pytest.mark.peer

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from same_bits import assert_same_bits
 
+from same_bits import assert_same_bits
 from upramp.detector1.snowballs import SnowballParameters, flag_snowballs
 
 pytestmark = pytest.mark.peer

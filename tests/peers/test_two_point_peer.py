@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from random_ramps import all_patterns, random_ramps, tiles
-from same_bits import assert_same_bits
 
+from same_bits import assert_same_bits
 from upramp.detector1.two_point import REACH, TwoPoint, find_jumps
 
 pytestmark = pytest.mark.peer
