@@ -21,6 +21,8 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from xdist.scheduler import LoadScopeScheduling
+
 PROJECT = Path(__file__).resolve().parent.parent
 
 
@@ -28,6 +30,26 @@ def pytest_configure() -> None:
     # A shell's background jobs ignore Ctrl-C, and so would the commands that tests interrupt.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+# Modules here share a hub or a kernel, which takes seconds to start.
+KEPT_TOGETHER = ("tests/hub/", "tests/kernel/", "tests/notebooks/")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log) -> LoadScopeScheduling | None:
+    """Share tests out one by one, but keep some modules on one worker.
+
+    The marks ``xdist_group`` are of no help: they change a name that pytest 9.2
+    no longer reads.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return nodeid.split("::", maxsplit=1)[0] if nodeid.startswith(KEPT_TOGETHER) else nodeid
+
+    return Scheduling(config, log) if config.getvalue("dist") == "loadgroup" else None
 
 
 @pytest.fixture(scope="session")

@@ -7,14 +7,10 @@ import os
 import signal
 import time
 
-import pytest
-
 from upramp.kernel.app import crash_file
 from upramp.kernel.records import KEY, MEDIA_TYPE
 from upramp.kernel.saving import record_in_metadata
 from upramp.stages.provenance import versions
-
-pytestmark = pytest.mark.xdist_group("kernel")
 
 WAIT = ["import time"] + 10 * ["time.sleep(0.3)"]
 HEAVY = "{'numpy', 'astropy', 'jwst', 'stcal', 'crds', 'numba', 'matplotlib', 'bokeh'}"

@@ -111,7 +111,6 @@ def text(data):
 
 @pytest.mark.slow
 @pytest.mark.peer
-@pytest.mark.xdist_group("kernel")
 def test_stage_1_shows_its_pictures_and_agrees_with_the_official_pipeline(execute, tmp_path):
     document = execute(
         STAGE_1,
