@@ -47,7 +47,9 @@ def pytest_xdist_make_scheduler(config, log) -> LoadScopeScheduling | None:
 
     class Scheduling(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return nodeid.split("::", maxsplit=1)[0] if nodeid.startswith(KEPT_TOGETHER) else nodeid
+            return (
+                nodeid.split("::", maxsplit=1)[0] if nodeid.startswith(KEPT_TOGETHER) else nodeid
+            )
 
     return Scheduling(config, log) if config.getvalue("dist") == "loadgroup" else None
 
