@@ -54,6 +54,7 @@ class Elsewhere(Spawner):
 
 passwords.COST = passwords.Cost(log_n=4, r=8, p=1)
 configure(c, Settings.from_environment())
+c.AccountsAuthenticator.vouched = False  # by what proxy?
 c.JupyterHub.bind_url = f"http://127.0.0.1:{PORT}"
 c.JupyterHub.hub_bind_url = f"http://127.0.0.1:{PORT}"
 c.JupyterHub.db_url = "sqlite:///hub.sqlite"

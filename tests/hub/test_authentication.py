@@ -22,6 +22,7 @@ from upramp_hub.accounts.authenticator import (
 )
 from upramp_hub.accounts.errors import LockedOutError
 from upramp_hub.settings import Settings
+from upramp_hub.vouching import voucher
 
 
 @pytest.fixture
@@ -102,15 +103,28 @@ def test_a_wait_is_told_to_programs_too():
     ],
 )
 def test_the_address_is_what_a_proxy_of_ours_says(peer, told, trusted, address):
-    headers = SimpleNamespace(get_list=lambda _: told)
+    assert _asked(peer, told, trusted) == address
+    assert _asked(peer, told, trusted, shown=voucher("ours"), vouched=True) == address
+
+
+@pytest.mark.parametrize("shown", [None, "", "x", "é", voucher("another"), voucher("")])
+def test_a_kernel_that_asks_the_hub_itself_has_this_machines_address(shown):
+    assert _asked("127.0.0.1", ["203.0.113.1"], (), shown=shown, vouched=True) == "127.0.0.1"
+
+
+def _asked(peer, told, trusted, *, shown=None, vouched=False):
+    headers = SimpleNamespace(get_list=lambda _: told, get=lambda _: shown)
     context = SimpleNamespace(_orig_remote_ip=peer)
     handler = SimpleNamespace(
-        app=SimpleNamespace(trusted_downstream_ips=trusted),
+        app=SimpleNamespace(
+            trusted_downstream_ips=trusted, proxy=SimpleNamespace(auth_token="ours")
+        ),
+        authenticator=SimpleNamespace(vouched=vouched),
         request=SimpleNamespace(
             headers=headers, connection=SimpleNamespace(context=context), remote_ip="192.0.2.66"
         ),
     )
-    assert address_of(handler) == address
+    return address_of(handler)
 
 
 def test_a_slip_in_the_file_of_proposals_is_said_at_the_start_and_keeps_no_server_down(settings):

@@ -8,11 +8,14 @@ import json
 import aiohttp
 import pytest
 from hosted_hub import HostedHub
+from tornado.web import RequestHandler
 from yarl import URL
 
 from upramp_hub.accounts import Accounts
+from upramp_hub.accounts.pages import HANDLERS
+from upramp_hub.home.handlers import ROUTES as HOME_ROUTES
 from upramp_hub.robot.cells import Cell
-from upramp_hub.server.routes import ROUTES
+from upramp_hub.server.routes import ROUTES as SERVER_ROUTES
 
 pytestmark = pytest.mark.hub
 
@@ -31,12 +34,41 @@ SERVER_PATHS = [
     "api/terminals",
     "api/status",
     "lab/api/workspaces",
-    "upramp/welcome",
-    *(
-        path.replace(r"([0-9a-f-]{36})", "0" * 8 + "-0000" * 3 + "-" + "0" * 12).lstrip("/")
-        for path, _ in ROUTES
-    ),
 ]
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+EXAMPLES = {
+    r"([0-9a-f-]{36})": "0" * 8 + 3 * "-0000" + "-" + "0" * 12,
+    r"([a-z.]+)": "welcome.css",
+    r"([a-z0-9.-]{1,32})": "ada",
+}
+"""What stands where a route has a pattern."""
+FOR_EVERYBODY = {
+    ("GET", "/hub/login"),
+    ("POST", "/hub/login"),
+    ("GET", "/hub/accept"),
+    ("POST", "/hub/accept"),
+}
+"""Who signs in has not signed in yet; an invitation is asked for by its secret."""
+
+
+def ours():
+    """Give each method and address that upramp's own handlers answer."""
+    for prefix, routes in (
+        ("/user/ada", (*SERVER_ROUTES, *HOME_ROUTES)),
+        ("/hub", HANDLERS),
+    ):
+        for pattern, handler in routes:
+            path = pattern
+            for each, example in EXAMPLES.items():
+                path = path.replace(each, example)
+            assert not set(path) & set("()[]{}^$*+"), f"give an example for {pattern}"
+            for method in METHODS:
+                answers = getattr(handler, method.lower())
+                if answers is not RequestHandler._unimplemented_method:
+                    yield method, prefix + path
+
+
+OURS = sorted(set(ours()))
 HUB_PATHS = [
     ("GET", "users"),
     ("GET", "users/ada"),
@@ -107,7 +139,42 @@ def test_a_server_answers_its_owner_alone(hub, who, path):
     if code == 302:  # a page sends to the login, and to nowhere else
         assert where.startswith("/hub/api/oauth2/authorize"), where
     else:
-        assert code in {401, 403, 404, 405}, code  # 405: of what is only posted to
+        assert code in {401, 403, 404}, code
+
+
+@pytest.mark.parametrize(("method", "path"), OURS)
+def test_no_route_of_ours_is_open_without_a_login(hub, method, path):
+    async def scenario():
+        async with (
+            aiohttp.ClientSession() as client,
+            client.request(method, hub.url + path, allow_redirects=False) as answer,
+        ):
+            return answer.status, answer.headers.get("Location", "")
+
+    code, where = asyncio.run(scenario())
+    if (method, path) in FOR_EVERYBODY:
+        assert code in {200, 400, 403}, code
+    elif code == 302:  # a page sends to the login, and to nowhere else
+        assert method in {"GET", "HEAD"}
+        assert where.startswith(("/hub/api/oauth2/authorize", "/hub/login")), where
+    else:
+        assert code in {401, 403}, code
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [each for each in OURS if each[1].startswith("/user/")]
+)
+def test_no_route_of_ours_serves_another_user(hub, method, path):
+    async def scenario():
+        async with hub.visitor("bob", PASSWORDS["bob"]) as bob:
+            return await status(bob, method, path)
+
+    code, where = asyncio.run(scenario())
+    if code == 302:
+        assert method in {"GET", "HEAD"}
+        assert where.startswith("/hub/api/oauth2/authorize"), where
+    else:
+        assert code in {401, 403}, code
 
 
 def test_a_page_of_another_s_server_ends_in_a_refusal(hub):

@@ -10,8 +10,10 @@ import socket
 
 import aiohttp
 import pytest
-from proxy_process import PATIENCE, until
+from proxy_process import PATIENCE, TOKEN, until
 from proxy_server import BLOCK
+
+from upramp_hub.vouching import HEADER, voucher
 
 MIB = 2**20
 
@@ -197,6 +199,13 @@ def test_who_asks(proxy):
     assert values(seen, "X-Forwarded-Port") == [b"8443"]
     assert values(seen, "X-Forwarded-Proto") == [b"http"]
     assert values(seen, "X-Forwarded-Host") == [b"hub.example:8443"]
+
+
+def test_only_the_hub_is_shown_that_a_request_came_this_way(proxy):
+    forged = f"{HEADER}: {voucher(TOKEN)}\r\n".encode()
+    assert not values(echo_of(ask(proxy, forged)), HEADER)
+    at_the_hub = ask(proxy, forged + f"{HEADER}: x\r\n".encode(), target="/hub/login")
+    assert values(echo_of(at_the_hub), HEADER) == [voucher(TOKEN).encode()]
 
 
 def test_who_asks_behind_another_web_server(proxy):

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 from jupyterhub import orm
 from jupyterhub.auth import Authenticator
 from tornado import web
-from traitlets import Unicode
+from traitlets import Bool, Unicode
 
 from upramp.errors import InputError
 from upramp_hub import proposals
+from upramp_hub.vouching import HEADER, is_vouched_for
 
 from .attempts import Attempts
 from .errors import AccountError, LockedOutError
@@ -38,6 +39,12 @@ class AccountsAuthenticator(Authenticator):
     """Signs in whom the hub itself knows."""
 
     state = Unicode(help="The hub's private folder, where the accounts are.").tag(config=True)
+
+    vouched = Bool(
+        help="""Whether an address is believed only from the hub's own proxy, which proves itself.
+
+        Where users' kernels reach the hub's port, and the proxy is the hub's own."""
+    ).tag(config=True)
 
     @cached_property
     def accounts(self) -> Accounts:
@@ -258,6 +265,7 @@ def address_of(handler: BaseHandler) -> str:
 
     It is the last that a proxy we trust says, as the ones before it are what the
     client says. ``X-Real-Ip``, which tornado would believe, is the client's too.
+    A kernel that comes to the hub's port itself is on this machine, whatever it says.
 
     Parameters
     ----------
@@ -269,6 +277,10 @@ def address_of(handler: BaseHandler) -> str:
     peer = str(getattr(connection, "_orig_remote_ip", None) or handler.request.remote_ip)
     told = ",".join(handler.request.headers.get_list("X-Forwarded-For"))
     if not told or not _is_ours(peer, trusted):
+        return peer
+    if handler.authenticator.vouched and not is_vouched_for(
+        handler.request.headers.get(HEADER), handler.app.proxy.auth_token
+    ):
         return peer
     for address in reversed([each.strip() for each in told.split(",")]):
         if address not in trusted:

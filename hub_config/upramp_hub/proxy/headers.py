@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 from multidict import CIMultiDict
 
+from upramp_hub.vouching import HEADER
+
 if TYPE_CHECKING:
     from aiohttp import ClientResponse, web
     from multidict import CIMultiDictProxy
@@ -55,7 +57,9 @@ def wants_websocket(request: web.BaseRequest) -> bool:
     )
 
 
-def for_server(request: web.BaseRequest, *, websocket: bool, forwarded: bool) -> CIMultiDict[str]:
+def for_server(
+    request: web.BaseRequest, *, websocket: bool, forwarded: bool, voucher: str = ""
+) -> CIMultiDict[str]:
     """Give the headers that a server is sent.
 
     Parameters
@@ -66,9 +70,13 @@ def for_server(request: web.BaseRequest, *, websocket: bool, forwarded: bool) ->
         Whether the connection is to become a websocket.
     forwarded
         Whether to say whom the request comes from.
+    voucher
+        What proves to the hub that the request came this way; empty for other servers.
     """
     # "Expect" was answered here, where the body is waited for.
-    headers = _end_to_end(request.headers, also=frozenset({"expect"}))
+    headers = _end_to_end(request.headers, also=frozenset({"expect", HEADER.lower()}))
+    if voucher:
+        headers[HEADER] = voucher
     if forwarded:
         # Servers believe these before the list of X-Forwarded-For, which is completed here.
         for name in ("X-Real-Ip", "X-Scheme"):

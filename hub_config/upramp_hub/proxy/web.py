@@ -78,6 +78,8 @@ class Forwarder:
         Whether the host that a client asked for is a path's first segment.
     forwarded
         Whether servers are told whom a request comes from.
+    voucher
+        What proves to the hub, whose route is the root, that a request came this way.
     """
 
     def __init__(
@@ -88,12 +90,14 @@ class Forwarder:
         *,
         host_routing: bool = False,
         forwarded: bool = True,
+        voucher: str = "",
     ) -> None:
         self._routes = routes
         self._session = session
         self._pages = pages
         self._host_routing = host_routing
         self._forwarded = forwarded
+        self._voucher = voucher
         self.tunnels = Tunnels()
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -151,7 +155,12 @@ class Forwarder:
         return await self._session.request(
             request.method,
             URL(route.target + request.raw_path, encoded=True),
-            headers=for_server(request, websocket=websocket, forwarded=self._forwarded),
+            headers=for_server(
+                request,
+                websocket=websocket,
+                forwarded=self._forwarded,
+                voucher=self._voucher if route is self._routes.find(()) else "",
+            ),
             data=_Body(request, route) if request.body_exists else None,
             allow_redirects=False,
             read_until_eof=not websocket,
