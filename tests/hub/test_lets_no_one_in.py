@@ -337,6 +337,26 @@ def test_paths_play_no_tricks(hub, path):
     assert asyncio.run(scenario()) in {302, 400, 401, 403, 404}
 
 
+@pytest.mark.parametrize("beyond", [0, 1], ids=["proxy", "hub"])
+def test_whoever_guesses_cannot_pretend_to_be_elsewhere_each_time(hub, beyond):
+    async def scenario():
+        url = f"http://127.0.0.1:{hub.port + beyond}/hub/login"
+        form = {"username": f"someone{beyond}", "password": "a guess"}
+        codes = []
+        for number in range(6):
+            address = {"X-Forwarded-For": f"203.0.113.{number}"}
+            jar = aiohttp.CookieJar(unsafe=True)
+            async with aiohttp.ClientSession(cookie_jar=jar, headers=address) as client:
+                async with client.get(url) as page:
+                    assert page.status == 200
+                    xsrf = next(each.value for each in jar if each.key == "_xsrf")
+                async with client.post(url, data={**form, "_xsrf": xsrf}) as said:
+                    codes.append(said.status)
+        return codes
+
+    assert asyncio.run(scenario()) == [403, 403, 403, 403, 403, 429]
+
+
 def test_health_says_no_more_than_that_to_nobody(hub):
     async def scenario():
         async with aiohttp.ClientSession() as client, client.get(f"{hub.url}/health") as answer:
