@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from upramp.errors import InputError, UprampError
+from upramp.errors import InputError, UprampError, UsageError
 
+from . import ports
 from .client import ask_for_routes
 from .settings import LAUNCHER_TOKEN, PROXY_TOKEN, Settings, proxy_options
 
@@ -77,6 +79,31 @@ def _proxy(settings: Settings, environment: Mapping[str, str]) -> int:
     return proxy(proxy_options(settings))
 
 
+def _hold_hub(settings: Settings, _environment: Mapping[str, str]) -> int:
+    """Keep the hub's port, as root, while the hub is started again."""
+    return _hold((("127.0.0.1", settings.hub_port),))
+
+
+def _hold_proxy(settings: Settings, _environment: Mapping[str, str]) -> int:
+    """Keep the proxy's ports, as the proxy's user."""
+    return _hold(((settings.address, settings.port), ("127.0.0.1", settings.api_port)))
+
+
+def _hold(places: Sequence[tuple[str, int]]) -> int:
+    held = []
+    for address, port in places:
+        try:
+            held.append(ports.hold(port, address))
+        except OSError as error:
+            raise UsageError(
+                f"port {port} at {address}",
+                f"it cannot be kept ({error.strerror})",
+                "end what listens there, or choose another by UPRAMP_HUB_PORT",
+            ) from error
+    signal.pause()  # what systemd sends to end it, ends it
+    return 0
+
+
 def _routes(settings: Settings, _environment: Mapping[str, str]) -> int:
     """Have the hub tell the proxy its routes again."""
     return 0 if ask_for_routes(settings) else 1
@@ -99,6 +126,8 @@ def _first_login(settings: Settings, _environment: Mapping[str, str]) -> int:
 _COMMANDS: Final[dict[str, Callable[[Settings, Mapping[str, str]], int]]] = {
     "prepare": _prepare,
     "proxy": _proxy,
+    "hold-hub": _hold_hub,
+    "hold-proxy": _hold_proxy,
     "routes": _routes,
     "first-login": _first_login,
 }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shutil
+import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -18,13 +20,19 @@ from aiohttp import web
 from proxy_process import application, environment, free_port, stopping, until
 
 from upramp.errors import InputError
-from upramp_hub import systemd
+from upramp_hub import ports, systemd
 from upramp_hub.client import ask_for_routes
 from upramp_hub.proxy.main import read_options
 from upramp_hub.settings import PROXY_TOKEN, Settings, proxy_options
 
 FOLDER = Path(__file__).resolve().parents[2] / "hub_config" / "systemd"
-UNITS = ("upramp-hub-prepare", "upramp-hub-proxy", "upramp-hub")
+UNITS = (
+    "upramp-hub-prepare",
+    "upramp-hub-proxy-ports",
+    "upramp-hub-proxy",
+    "upramp-hub-port",
+    "upramp-hub",
+)
 PYTHON = "/opt/upramp/bin/python"
 ANALYZE = shutil.which("systemd-analyze")
 needs_systemd = pytest.mark.skipif(ANALYZE is None, reason="systemd is not here")
@@ -80,7 +88,13 @@ def test_systemd_would_find_what_is_wrong(installed):
 @pytest.mark.parametrize(
     ("unit", "most"),
     # In tenths, as systemd counts: nobody's service, and one that starts others' programs.
-    [("upramp-hub-proxy", 20), ("upramp-hub-prepare", 20), ("upramp-hub", 50)],
+    [
+        ("upramp-hub-proxy", 20),
+        ("upramp-hub-proxy-ports", 20),
+        ("upramp-hub-prepare", 20),
+        ("upramp-hub-port", 30),
+        ("upramp-hub", 50),
+    ],
 )
 def test_units_expose_little(installed, unit, most):
     file = installed / f"{unit}.service"
@@ -111,6 +125,20 @@ def test_hub_and_proxy_are_restarted_and_never_because_of_each_other():
     hub = read("upramp-hub")
     assert "upramp-hub-proxy.service" in hub["Wants"].split()
     assert "upramp-hub-proxy.service" in hub["After"].split()
+
+
+def test_ports_are_kept_by_the_user_who_listens_on_them():
+    for name, keeper in (
+        ("upramp-hub", "upramp-hub-port"),
+        ("upramp-hub-proxy", "upramp-hub-proxy-ports"),
+    ):
+        found, keeping = read(name), read(keeper)
+        assert found["Environment"] == f"{ports.VARIABLE}=1"
+        assert f"{keeper}.service" in found["After"].split()
+        assert f"{keeper}.service" in found["Wants"].split()
+        for each in ("User", "DynamicUser"):
+            assert keeping.get(each) == found.get(each)
+        assert keeping["Restart"] == "always"
 
 
 def test_secrets_are_there_before_who_needs_them():
@@ -182,10 +210,11 @@ def test_the_guide_installs_what_there_is():
     text = (FOLDER / "README.md").read_text()
     root = FOLDER.parents[1]
     named = set(re.findall(r"hub_config/[\w./-]+\w", text))
-    assert {f"hub_config/systemd/{unit}.service" for unit in UNITS} <= named
+    assert "hub_config/systemd/*.service" in text
+    assert {file.stem for file in FOLDER.glob("*.service")} == {*UNITS}
     assert "hub_config/systemd/environment" in named
     # The configuration of the hub stands beside this package.
-    for path in named - {"hub_config/jupyterhub_config.py"}:
+    for path in named - {"hub_config/jupyterhub_config.py", "hub_config/systemd"}:
         assert (root / path).is_file(), path
     assert "upramp_hub.systemd first-login --environment /etc/upramp-hub/environment" in text
 
@@ -256,6 +285,42 @@ def test_the_proxy_has_the_ports_of_the_settings():
     assert (options.ip, options.port, options.api_port) == ("127.0.0.1", 9000, 9002)
     assert options.default_target == "http://127.0.0.1:9001"
     assert options.error_target == "http://127.0.0.1:9001/hub/error"
+
+
+@pytest.mark.parametrize(("what", "beyond"), [("hold-hub", (1,)), ("hold-proxy", (0, 2))])
+def test_a_keeper_leaves_its_ports_to_its_user_alone(what, beyond):
+    port = free_port()
+    keeper = subprocess.Popen(
+        [sys.executable, "-m", "upramp_hub.systemd", what],
+        env=environment(UPRAMP_HUB_PORT=str(port)),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+    def kept(number):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", number))
+            except OSError:
+                return True
+            return False
+
+    try:
+        until(lambda: all(kept(port + each) for each in beyond), 30)
+        assert not any(kept(port + each) for each in {0, 1, 2} - {*beyond})
+        for each in beyond:
+            ports.hold(port + each, "127.0.0.1").close()  # as hub and proxy share it
+    finally:
+        keeper.terminate()
+    assert keeper.wait(10) == -signal.SIGTERM
+
+
+def test_a_keeper_that_cannot_keep_says_why():
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        done = run("hold-hub", UPRAMP_HUB_PORT=str(other.getsockname()[1] - 1))
+    assert done.returncode == 2
+    assert "it cannot be kept (Address already in use)" in done.stderr
 
 
 def test_the_proxy_runs_with_the_secret_that_it_is_given(tmp_path):
