@@ -4,14 +4,22 @@ On a machine that its users share, whoever is quick takes the port of a hub
 that has just died, and is told the next password. So the launcher binds each
 port and keeps it, without listening, and what listens shares it (SO_REUSEPORT,
 which Linux grants to processes of one user alone).
+
+The hub does the same for each user's server: whoever took the port of one that
+has just died would be sent what its user's browser sends, cookies and all.
 """
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import functools
 import os
 import socket
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["VARIABLE", "are_held", "hold", "share"]
 
@@ -19,15 +27,17 @@ VARIABLE: Final = "UPRAMP_HUB_PORTS_HELD"
 """Tells hub and proxy that their ports are held for them."""
 
 
-def hold(port: int, address: str) -> socket.socket:
-    """Take a port, for processes of this user.
+def hold(port: int, address: str, user: int | None = None) -> socket.socket:
+    """Take a port, for processes of one user.
 
     Parameters
     ----------
     port
-        Its number.
+        Its number; 0 for any that is free.
     address
         Of this machine.
+    user
+        The user's number, which root may choose; None for this process's user.
 
     Returns
     -------
@@ -39,7 +49,8 @@ def hold(port: int, address: str) -> socket.socket:
     OSError
         If it cannot be had.
     """
-    holder = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
+    with _owning(user):
+        holder = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
     try:
         # Not SO_REUSEADDR: with that, anybody may bind what does not listen.
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
@@ -50,6 +61,22 @@ def hold(port: int, address: str) -> socket.socket:
     return holder
 
 
+@contextlib.contextmanager
+def _owning(user: int | None) -> Iterator[None]:
+    """Let a user own what is made meanwhile, by this thread alone."""
+    if user is None or user == os.geteuid():
+        yield
+        return
+    # A socket belongs to the thread's user of files, which is Linux's own notion, and unlike
+    # the effective user it is not changed under the other threads of a hub.
+    libc = ctypes.CDLL(None)
+    before = libc.setfsuid(user)
+    try:
+        yield
+    finally:
+        libc.setfsuid(before)
+
+
 def are_held() -> bool:
     """Say whether the ports of this process are held for it."""
     return os.environ.get(VARIABLE) == "1"
@@ -57,6 +84,9 @@ def are_held() -> bool:
 
 def share() -> None:
     """Have tornado, in this process, listen on ports that are held."""
+    from tornado import netutil
     from tornado.tcpserver import TCPServer
+
+    netutil.bind_sockets = functools.partial(netutil.bind_sockets, reuse_port=True)
 
     TCPServer.listen = functools.partialmethod(TCPServer.listen, reuse_port=True)  # type: ignore[method-assign, assignment]

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import textwrap
+import threading
 import time
 
 import psutil
@@ -47,6 +48,55 @@ def test_the_stages_of_a_start_are_told(hub):
     assert [e["progress"] for e in events] == sorted(e["progress"] for e in events)
     # Others have been started before, so it is known how long that takes.
     assert any(event.get("expected", 0) >= 1 for event in events)
+    hub.stop_server("eve")
+
+
+THIEF = """
+import socket, time
+end = time.monotonic() + 6
+print("waiting", flush=True)
+while time.monotonic() < end:
+    with socket.socket() as one:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        one.settimeout(1)
+        try:
+            one.bind(("127.0.0.1", {port}))
+            one.listen()
+            asked, _ = one.accept()
+            print(asked.recv(4096))
+            asked.close()
+        except OSError:
+            time.sleep(0.005)
+"""
+
+
+@needs_root
+@pytest.mark.parametrize("hub_died", [False, True])
+def test_nobody_is_sent_what_was_meant_for_a_server_that_died(hub, hub_died):
+    hub.start_server("eve")
+    if hub_died:
+        hub.kill()
+        hub.start()
+    kernel = hub.start_kernel("bob")
+    pid = hub.pid("eve")
+    connections = psutil.Process(pid).net_connections("tcp")
+    (port,) = {each.laddr.port for each in connections if each.status == "LISTEN"}
+
+    def asking():
+        time.sleep(2)
+        os.kill(pid, signal.SIGKILL)
+        end = time.monotonic() + 3
+        while time.monotonic() < end:
+            hub.ask("GET", "/user/eve/api/status")
+            time.sleep(0.02)
+
+    asker = threading.Thread(target=asking)
+    asker.start()
+    try:
+        said, error = hub.run("bob", THIEF.format(port=port), kernel)
+    finally:
+        asker.join()
+    assert (said.strip(), error) == ("waiting", None)
     hub.stop_server("eve")
 
 

@@ -8,8 +8,11 @@ there were no node.
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
+
+from upramp_hub import ports
 
 __all__ = ["main"]
 
@@ -17,6 +20,9 @@ __all__ = ["main"]
 def main() -> None:
     """Start the server."""
     leave_out_grammar()
+    if ports.are_held():
+        ports.share()  # before anything takes tornado's functions for its own
+        del os.environ[ports.VARIABLE]  # what a user starts there is none of ours
     leave_out_yarn()
     from jupyterhub.singleuser import main as start
 

@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import psutil
 from jupyterhub.spawner import LocalProcessSpawner
-from jupyterhub.utils import random_port
 from traitlets import Any as AnyTrait
 from traitlets import Float, Integer, default
 
 from upramp.atomic import write_text
 from upramp.errors import UprampError
 from upramp.notebooks import notebooks_folder
+from upramp_hub import ports
 
 from . import enter
 from .admission import Admission, SpawnFailed, answers, remember_cause
@@ -36,6 +36,7 @@ from .numbers import BASE, number_of
 from .shares import Shares, find_shares
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Iterable
 
     from upramp_hub.settings import Settings
@@ -203,6 +204,7 @@ class ProcessSpawner(Admission, LocalProcessSpawner):
         self.mark = ""
         self.uid: int | None = None
         self._ended_by_us = False
+        self._held: socket.socket | None = None
 
     @default("env_keep")
     def _default_env_keep(self) -> list[str]:
@@ -266,9 +268,9 @@ class ProcessSpawner(Admission, LocalProcessSpawner):
         self.stages.tell(15, "Preparing your home", expected)
         await self._end_leftover()
         plan = self._prepare()
-        self.port = random_port()
+        self._hold_port(0)
         self.mark = secrets.token_hex(16)
-        environment = self.get_env()
+        environment = self.get_env() | {ports.VARIABLE: "1"}
         self._start_process(plan, environment)
         self.pid = self.proc.pid
         self.identity = identity_of(self.pid) or ""
@@ -277,6 +279,17 @@ class ProcessSpawner(Admission, LocalProcessSpawner):
         await self._until_it_answers(expected)
         self.stages.tell(90, "The server answers; its address is being published", 1)
         return (self.ip or "127.0.0.1", self.port)
+
+    def _hold_port(self, port: int) -> None:
+        """Keep a port for this user, also from when its server dies until no route leads there."""
+        self._release_port()
+        self._held = ports.hold(port, self.ip or "127.0.0.1", self.uid)
+        self.port = self._held.getsockname()[1]
+
+    def _release_port(self) -> None:
+        if self._held is not None:
+            self._held.close()
+            self._held = None
 
     def _prepare(self) -> dict[str, Any]:
         root = os.geteuid() == 0
@@ -436,7 +449,7 @@ class ProcessSpawner(Admission, LocalProcessSpawner):
         """Give what the next hub needs to find the process again."""
         state: dict[str, Any] = super().get_state()
         if self.pid:
-            state.update(identity=self.identity, mark=self.mark, uid=self.uid)
+            state.update(identity=self.identity, mark=self.mark, uid=self.uid, port=self.port)
         return state
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -451,6 +464,9 @@ class ProcessSpawner(Admission, LocalProcessSpawner):
         self.identity = state.get("identity", "")
         self.mark = state.get("mark", "")
         self.uid = state.get("uid")
+        if port := state.get("port"):
+            with suppress(OSError):  # a server of an earlier version does not share it
+                self._hold_port(port)
 
     def clear_state(self) -> None:
         """Forget the process."""
@@ -500,6 +516,7 @@ class ProcessSpawner(Admission, LocalProcessSpawner):
                 await asyncio.sleep(0.05)
         finally:
             self._ended_by_us = False
+            self._release_port()
 
     def _clear_away(self) -> None:
         """Remove what an ended server has left: processes that detached themselves, and notes."""
