@@ -51,61 +51,15 @@ def test_the_stages_of_a_start_are_told(hub):
     hub.stop_server("eve")
 
 
-THIEF = """
-import socket, time
-end = time.monotonic() + 6
-print("waiting", flush=True)
-while time.monotonic() < end:
-    with socket.socket() as one:
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        one.settimeout(1)
-        try:
-            one.bind(("127.0.0.1", {port}))
-            one.listen()
-            asked, _ = one.accept()
-            print(asked.recv(4096))
-            asked.close()
-        except OSError:
-            time.sleep(0.005)
-"""
-
-
-@needs_root
-@pytest.mark.parametrize("hub_died", [False, True])
-def test_nobody_is_sent_what_was_meant_for_a_server_that_died(hub, hub_died):
-    hub.start_server("eve")
-    if hub_died:
-        hub.kill()
-        hub.start()
-    kernel = hub.start_kernel("bob")
-    pid = hub.pid("eve")
-    connections = psutil.Process(pid).net_connections("tcp")
-    (port,) = {each.laddr.port for each in connections if each.status == "LISTEN"}
-
-    def asking():
-        time.sleep(2)
-        os.kill(pid, signal.SIGKILL)
-        end = time.monotonic() + 3
-        while time.monotonic() < end:
-            hub.ask("GET", "/user/eve/api/status")
-            time.sleep(0.02)
-
-    asker = threading.Thread(target=asking)
-    asker.start()
-    try:
-        said, error = hub.run("bob", THIEF.format(port=port), kernel)
-    finally:
-        asker.join()
-    assert (said.strip(), error) == ("waiting", None)
-    hub.stop_server("eve")
-
-
 @needs_root
 def test_a_user_can_reach_nothing_of_another_or_of_the_hub(hub):
     home = hub.state / "homes" / "ada"
     printed, error = hub.run(
         "ada",
         "open('mine.txt', 'w').write('of ada'); import os, pwd\n"
+        "for shared in ('/tmp', '/var/tmp', '/dev/shm'):\n"
+        "    open(f'{shared}/of_ada', 'w').write('of ada')\n"
+        "    os.chmod(f'{shared}/of_ada', 0o644)\n"
         "print(os.getuid(), pwd.getpwuid(os.getuid()).pw_name)",
     )
     assert error is None
@@ -140,6 +94,9 @@ def test_a_user_can_reach_nothing_of_another_or_of_the_hub(hub):
             attempt(f"memory {{pid}}", lambda: open(f"/proc/{{pid}}/mem", "rb"))
             attempt(f"root {{pid}}", lambda: os.listdir(f"/proc/{{pid}}/root"))
             attempt(f"signal {{pid}}", lambda: os.kill(pid, 0))
+        for shared in ("/tmp", "/var/tmp", "/dev/shm"):
+            open(f"{{shared}}/of_bob", "w").write("x")
+            attempt(f"of ada {{shared}}", lambda: open(f"{{shared}}/of_ada").read())
         attempt("setuid", lambda: os.setuid({ada}))
         attempt("groups", lambda: os.setgroups([0]))
         attempt("archive", lambda: open({exposure!r}, "a"))
@@ -264,3 +221,58 @@ def test_a_server_with_a_full_home_starts_and_lets_its_owner_make_room(hub):
         hub.ask("DELETE", "/hub/api/users/ida/server")
         until(lambda: not hub.users().get("ida", {}).get("servers"), 60)
         subprocess.run(["umount", "-l", home], check=False)
+
+
+THIEF = """
+import socket, time
+end = time.monotonic() + 6
+print("waiting", flush=True)
+while time.monotonic() < end:
+    with socket.socket() as one:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        one.settimeout(1)
+        try:
+            one.bind(("127.0.0.1", {port}))
+            one.listen()
+            asked, _ = one.accept()
+            print(asked.recv(4096))
+            asked.close()
+        except OSError:
+            time.sleep(0.005)
+"""
+
+
+@pytest.fixture(scope="module")
+def mallory(hub):
+    hub.start_server("mallory")
+    return "mallory"
+
+
+@needs_root
+@pytest.mark.parametrize("hub_died", [False, True])
+def test_nobody_is_sent_what_was_meant_for_a_server_that_died(hub, mallory, hub_died):
+    hub.start_server("eve")
+    if hub_died:
+        hub.kill()
+        hub.start()
+    kernel = hub.start_kernel(mallory)
+    pid = hub.pid("eve")
+    connections = psutil.Process(pid).net_connections("tcp")
+    (port,) = {each.laddr.port for each in connections if each.status == "LISTEN"}
+
+    def asking():
+        time.sleep(2)
+        os.kill(pid, signal.SIGKILL)
+        end = time.monotonic() + 3
+        while time.monotonic() < end:
+            hub.ask("GET", "/user/eve/api/status")
+            time.sleep(0.02)
+
+    asker = threading.Thread(target=asking)
+    asker.start()
+    try:
+        said, error = hub.run(mallory, THIEF.format(port=port), kernel)
+    finally:
+        asker.join()
+    assert (said.strip(), error) == ("waiting", None)
+    hub.stop_server("eve")

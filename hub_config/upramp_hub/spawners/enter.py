@@ -25,6 +25,9 @@ from typing import Any, Final, NoReturn
 PREFIX: Final = "upramp-hub: "
 """How a line of the server's log begins that says why it never came to be."""
 
+_FOR_EVERYBODY: Final = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - replaced
+"""Folders of which each server has its own, in memory: what is large goes to TMPDIR, on a disk."""
+
 _PROCESSES: Final = 1024
 """Processes and threads that a user may run: more is a mistake, or an attack on all others."""
 
@@ -143,7 +146,8 @@ def _hide(plan: dict[str, Any]) -> None:
 
     The interpreter may lie in root's home, and users' homes in the hub's
     private folder: each such folder is replaced, for this process alone, by an
-    empty one in which only the needed ones are found again.
+    empty one in which only the needed ones are found again. So are the folders
+    where everybody may write, and leave something for others to find.
     """
     if _libc().unshare(_CLONE_NEWNS) != 0:
         _not_possible()
@@ -156,6 +160,10 @@ def _hide(plan: dict[str, Any]) -> None:
     # A descriptor finds its folder also once the way to it is hidden.
     held = {path: os.open(path, os.O_PATH) for path, _ in needed}
     passwd = os.open(plan["passwd"], os.O_PATH) if plan["passwd"] else -1
+    size = f",size={plan['memory'] // 2}" if plan["memory"] else ""
+    for folder in _FOR_EVERYBODY:
+        if os.path.realpath(folder) == folder and folder not in held and Path(folder).is_dir():
+            _replace(folder, held, f"mode=1777{size}")
     for path, _ in needed:
         while (at := closed_at(path, plan["uid"])) is not None:
             if at == path:
@@ -163,10 +171,7 @@ def _hide(plan: dict[str, Any]) -> None:
                     f"{path}: users' servers cannot use it, because others may not enter it; "
                     f"allow it with 'chmod -R o+rX {path}'"
                 )
-            _mount("none", at, kind="tmpfs", flags=_MS_NOSUID | _MS_NODEV, data="mode=0755")
-            for inner, _ in needed:
-                if Path(at) in Path(inner).parents:
-                    _show(inner, held[inner])
+            _replace(at, held, "mode=0755")
     for path, writes in needed:
         if not writes:
             _mount(path, path, flags=_MS_BIND | _MS_REC)
@@ -175,6 +180,14 @@ def _hide(plan: dict[str, Any]) -> None:
     for descriptor in held.values():
         os.close(descriptor)
     _hide_others(passwd)
+
+
+def _replace(folder: str, held: dict[str, int], options: str) -> None:
+    """Put an empty folder over one, in which only what is needed is found again."""
+    _mount("none", folder, kind="tmpfs", flags=_MS_NOSUID | _MS_NODEV, data=options)
+    for inner, descriptor in held.items():
+        if Path(folder) in Path(inner).parents:
+            _show(inner, descriptor)
 
 
 def _hide_others(passwd: int) -> None:
