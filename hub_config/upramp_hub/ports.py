@@ -11,15 +11,12 @@ has just died would be sent what its user's browser sends, cookies and all.
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import functools
 import os
 import socket
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+import threading
+from typing import Final
 
 __all__ = ["VARIABLE", "are_held", "hold", "share"]
 
@@ -49,8 +46,7 @@ def hold(port: int, address: str, user: int | None = None) -> socket.socket:
     OSError
         If it cannot be had.
     """
-    with _owning(user):
-        holder = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
+    holder = _socket_of(user, socket.AF_INET6 if ":" in address else socket.AF_INET)
     try:
         # Not SO_REUSEADDR: with that, anybody may bind what does not listen.
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
@@ -61,20 +57,24 @@ def hold(port: int, address: str, user: int | None = None) -> socket.socket:
     return holder
 
 
-@contextlib.contextmanager
-def _owning(user: int | None) -> Iterator[None]:
-    """Let a user own what is made meanwhile, by this thread alone."""
+def _socket_of(user: int | None, family: socket.AddressFamily) -> socket.socket:
+    """Make a socket that belongs to a user."""
     if user is None or user == os.geteuid():
-        yield
-        return
-    # A socket belongs to the thread's user of files, which is Linux's own notion, and unlike
-    # the effective user it is not changed under the other threads of a hub.
-    libc = ctypes.CDLL(None)
-    before = libc.setfsuid(user)
-    try:
-        yield
-    finally:
-        libc.setfsuid(before)
+        return socket.socket(family)
+
+    def make() -> None:
+        # It belongs to the thread's user of files, which is Linux's own notion, and unlike the
+        # effective user it is not changed for the other threads of a hub.
+        ctypes.CDLL(None).setfsuid(user)
+        made.append(socket.socket(family))
+
+    # In a thread that ends with it: whoever changes that user is no longer told when their
+    # parent dies (PR_SET_PDEATHSIG), and the hub's own thread has to be.
+    made: list[socket.socket] = []
+    maker = threading.Thread(target=make, name="socket of a user")
+    maker.start()
+    maker.join()
+    return made[0]
 
 
 def are_held() -> bool:

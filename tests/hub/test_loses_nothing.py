@@ -1,6 +1,7 @@
 """What it costs when something dies under a running cell: the table of the README, as tests.
 
-Every part is ended by SIGKILL, which nothing can prepare for.
+Every part is ended by SIGKILL, which nothing can prepare for. A widget is open meanwhile, a
+slider, which is moved as its page does it: by a message to the kernel.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from hosted_hub import HostedHub
 from proxy_process import until
 
 from upramp_hub.robot.errors import RobotError
+from upramp_hub.robot.messages import pack, request
 
 pytestmark = [pytest.mark.hub, pytest.mark.slow]
 
@@ -37,6 +39,20 @@ def hub(tmp_path_factory):
     running.stop()
 
 
+WIDGET = """
+import ipywidgets
+kept, slider = "a value in memory", ipywidgets.IntSlider()
+display(slider)
+print("comm", slider.comm.comm_id)
+"""
+
+
+async def move(kernel, comm, value):
+    state = {"method": "update", "state": {"value": value}, "buffer_paths": []}
+    message = request("comm_msg", {"comm_id": comm, "data": state})
+    await kernel._websocket.send_bytes(pack(message, kernel._session))
+
+
 class _Asked:
     """A cell that remembers what it printed."""
 
@@ -50,14 +66,16 @@ class _Asked:
 
 @contextlib.asynccontextmanager
 async def at_work(hub, seconds=6):
-    """Somebody whose cell has begun; give visitor, kernel and the cell's task."""
+    """Somebody with an open widget whose cell has begun: who, what they see, kernel and cell."""
     async with hub.visitor() as visitor:
         if not hub.servers():
             await visitor.start_server({}, 120, lambda: None)
         await visitor.open_lab()  # where the server gives its own cookie
         identity = await visitor.start_kernel()
         kernel = await visitor.connect(identity)
-        await kernel.run(_Asked("kept = 'a value in memory'", ""), 60)
+        shown = _Asked(WIDGET, "comm ")
+        await kernel.run(shown, 60)
+        comm = shown.printed.split()[-1]
         begun = hub.state / "homes" / "admin" / "begun"
         begun.unlink(missing_ok=True)
         asked = _Asked(LONG.format(seconds=seconds, answer="the whole answer"), "the whole answer")
@@ -65,35 +83,40 @@ async def at_work(hub, seconds=6):
         while not begun.exists():
             assert not task.done(), task
             await asyncio.sleep(0.05)
-        yield visitor, identity, kernel, task
+        yield visitor, (identity, comm), kernel, task
 
 
-async def remembers(visitor, identity):
-    """Whether a kernel still has the variable that it was given."""
+async def remembers(visitor, seen):
+    """Whether a kernel still has the variable that it was given, and its widget still moves."""
+    identity, comm = seen
     kernel = await visitor.connect(identity)
-    asked = _Asked("print(globals().get('kept'))", "")
+    await move(kernel, comm, 77)
+    asked = _Asked("print(globals().get('kept'), 'slider' in globals() and slider.value)", "")
     await kernel.run(asked, 60)
     await kernel.close()
-    return "a value in memory" in asked.printed
+    found = asked.printed.strip()
+    assert found in {"a value in memory 77", "None False"}
+    return found.endswith("77")
 
 
 def test_a_hub_that_dies_costs_nothing(hub):
     async def scenario():
-        async with at_work(hub) as (visitor, identity, kernel, task):
+        async with at_work(hub) as (visitor, seen, kernel, task):
             (server,) = hub.servers()
             await asyncio.to_thread(hub.kill, "jupyterhub -f")
+            await move(kernel, seen[1], 42)  # while there is no hub, under the cell
             await task  # on the same websocket, with all that it printed
-            await kernel.run(_Asked("print(kept)", "a value in memory"), 60)
+            await kernel.run(_Asked("print(kept, slider.value)", "a value in memory 42"), 60)
             await asyncio.to_thread(hub.until_healthy)
             assert [p.pid for p in hub.servers()] == [server.pid]
-            assert await remembers(visitor, identity)  # who was logged in still is
+            assert await remembers(visitor, seen)  # who was logged in still is
 
     asyncio.run(scenario())
 
 
 def test_a_proxy_that_dies_costs_the_connections_alone(hub):
     async def scenario():
-        async with at_work(hub, seconds=3) as (visitor, identity, _, task):
+        async with at_work(hub, seconds=3) as (visitor, seen, _, task):
             await asyncio.to_thread(hub.kill, "proxy")
             with pytest.raises(RobotError, match=r"closed|broke"):
                 await task
@@ -101,7 +124,7 @@ def test_a_proxy_that_dies_costs_the_connections_alone(hub):
             async with asyncio.timeout(30):
                 while True:
                     with contextlib.suppress(Exception):
-                        kept = await remembers(visitor, identity)
+                        kept = await remembers(visitor, seen)
                         break
                     await asyncio.sleep(0.2)
             assert kept  # the cell ran on, and its kernel has its memory
@@ -111,8 +134,9 @@ def test_a_proxy_that_dies_costs_the_connections_alone(hub):
 
 def test_a_kernel_that_dies_says_why_and_costs_its_memory_alone(hub):
     async def scenario():
-        async with at_work(hub, seconds=60) as (visitor, identity, kernel, task):
+        async with at_work(hub, seconds=60) as (visitor, seen, kernel, task):
             (server,) = hub.servers()
+            identity = seen[0]
             pids = [
                 child.pid
                 for child in server.children(recursive=True)
@@ -125,7 +149,7 @@ def test_a_kernel_that_dies_says_why_and_costs_its_memory_alone(hub):
             assert [p.pid for p in hub.servers()] == [server.pid]
             ending = await visitor._server("GET", f"upramp/kernels/{identity}/ending", {200})
             assert "SIGKILL" in str(ending) or "killed" in str(ending)
-            assert not await remembers(visitor, identity)  # it was started again, empty
+            assert not await remembers(visitor, seen)  # it was started again, empty
             await kernel.close()
 
     asyncio.run(scenario())
@@ -151,7 +175,7 @@ def test_a_server_that_dies_costs_its_kernels_and_no_file(hub):
 
 def test_a_launcher_that_dies_costs_the_connections_alone(hub):
     async def scenario():
-        async with at_work(hub, seconds=3) as (visitor, identity, _, task):
+        async with at_work(hub, seconds=3) as (visitor, seen, _, task):
             (server,) = hub.servers()
             hub.launcher.kill()
             hub.launcher.wait()
@@ -160,6 +184,6 @@ def test_a_launcher_that_dies_costs_the_connections_alone(hub):
             await asyncio.to_thread(hub.start)
             await asyncio.to_thread(hub.until_healthy)
             assert [p.pid for p in hub.servers()] == [server.pid]
-            assert await remembers(visitor, identity)
+            assert await remembers(visitor, seen)
 
     asyncio.run(scenario())

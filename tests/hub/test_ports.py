@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
+import signal
 import socket
 import subprocess
 import sys
+import tempfile
 
 import pytest
 
 from upramp_hub import ports
 
 ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="another user's process takes root to start")
+
+PR_SET_PDEATHSIG = 1
+PR_GET_PDEATHSIG = 2
 
 TAKE = """
 import os, socket, sys
@@ -100,3 +106,22 @@ def test_tornado_shares_once_it_is_told(held):
         [sys.executable, "-c", code, str(held)], capture_output=True, text=True, check=True
     )
     assert done.stdout == "listens\n"
+
+
+@ROOT
+def test_root_holds_a_port_for_another_user_and_stays_what_it_is():
+    libc = ctypes.CDLL(None)
+    told = ctypes.c_int()
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGUSR1, 0, 0, 0)
+    try:
+        with ports.hold(0, "127.0.0.1", 65534) as holder:
+            port = holder.getsockname()[1]
+            assert taken(port, 65533, ["SO_REUSEPORT"])["127.0.0.1"] == str(errno.EADDRINUSE)
+            assert taken(port, 0, ["SO_REUSEPORT"])["127.0.0.1"] == str(errno.EADDRINUSE)
+            assert taken(port, 65534, ["SO_REUSEPORT"])["127.0.0.1"] == "taken"
+            libc.prctl(PR_GET_PDEATHSIG, ctypes.byref(told), 0, 0, 0)
+            assert told.value == signal.SIGUSR1
+            with tempfile.TemporaryFile() as file:
+                assert os.fstat(file.fileno()).st_uid == 0
+    finally:
+        libc.prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0)
