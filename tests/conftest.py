@@ -6,12 +6,15 @@ practice_archive
 forget_crds
     Makes the crds package forget what other tests showed it; for tests that
     call the official packages by themselves.
+chromium
+    A headless browser in which no name leads anywhere but to this machine.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -83,3 +86,19 @@ def forget_crds() -> Callable[[], None]:
         utils.clear_function_caches()
 
     return forget
+
+
+# Of a module and not of the session: while it is open, this thread has an event loop.
+@pytest.fixture(scope="module")
+def chromium():
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    program = shutil.which("chromium") or shutil.which("google-chrome")
+    if program is None:
+        pytest.skip("there is no Chromium")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(
+            executable_path=program,
+            args=["--no-sandbox", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"],
+        )
+        yield browser
+        browser.close()

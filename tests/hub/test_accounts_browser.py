@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 
 import pytest
@@ -14,8 +13,6 @@ from upramp_hub.accounts import Accounts, first_administrator, passwords
 
 pytestmark = [pytest.mark.hub, pytest.mark.browser]
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 PICTURES = os.environ.get("UPRAMP_TEST_PICTURES")
 """Where pictures of the pages are put, if anywhere."""
@@ -32,16 +29,6 @@ def hub(tmp_path_factory):
             running.first = first
             running.accounts = Accounts(running.state)
             yield running
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    if CHROMIUM is None:
-        pytest.skip("there is no Chromium")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

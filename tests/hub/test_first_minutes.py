@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
 from hosted_hub import HostedHub
 
 pytestmark = [pytest.mark.hub, pytest.mark.browser, pytest.mark.slow]
 
-for package in ("jupyterhub", "jupyterlab", "ipykernel", "playwright"):
+for package in ("jupyterhub", "jupyterlab", "ipykernel"):
     pytest.importorskip(package, reason="the hub's packages are not installed")
-
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-if CHROMIUM is None:
-    pytest.skip("there is no Chromium on this machine", allow_module_level=True)
 
 EXPOSURE = "jw99008001001_02101_00001_nis"
 IS_BUSY = """
@@ -31,30 +25,23 @@ def hub(tmp_path_factory, practice_archive):
 
 
 @pytest.fixture
-def page(hub):
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(
-            executable_path=CHROMIUM,
-            args=["--no-sandbox", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"],
-        )
-        context = browser.new_context(viewport={"width": 1300, "height": 900})
-        context.set_default_timeout(120_000)
-        page = context.new_page()
-        page.problems = []
-        context.on(
-            "console",
-            lambda said: page.problems.append(said.text) if said.type == "error" else None,
-        )
-        context.on(
-            "requestfailed",  # but for what a page asked that is left before the answer
-            lambda failed: (
-                None if "ABORTED" in str(failed.failure) else page.problems.append(failed.url)
-            ),
-        )
-        yield page
-        browser.close()
+def page(chromium):
+    context = chromium.new_context(viewport={"width": 1300, "height": 900})
+    context.set_default_timeout(120_000)
+    page = context.new_page()
+    page.problems = []
+    context.on(
+        "console",
+        lambda said: page.problems.append(said.text) if said.type == "error" else None,
+    )
+    context.on(
+        "requestfailed",  # but for what a page asked that is left before the answer
+        lambda failed: (
+            None if "ABORTED" in str(failed.failure) else page.problems.append(failed.url)
+        ),
+    )
+    yield page
+    context.close()
 
 
 def test_from_the_first_login_to_a_calibrated_exposure(hub, page, tmp_path):

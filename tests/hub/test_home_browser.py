@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import urllib.parse
 from pathlib import Path
 
@@ -16,8 +15,6 @@ from test_home_exposures import make
 pytestmark = [pytest.mark.hub, pytest.mark.browser, pytest.mark.slow]
 
 pytest.importorskip("jupyterlab", reason="the hub's packages are not installed")
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 PICTURES = os.environ.get("UPRAMP_TEST_PICTURES")
 """Where pictures of the pages are put, if anywhere."""
@@ -37,16 +34,6 @@ def server(tmp_path_factory):
     server = HomeServer(folder, archive, lab=True, JUPYTERHUB_USER="ada")
     with stopping(server) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    if CHROMIUM is None:
-        pytest.skip("there is no Chromium")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

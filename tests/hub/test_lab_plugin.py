@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -24,7 +23,6 @@ pytestmark = [pytest.mark.hub, pytest.mark.browser, pytest.mark.slow]
 
 pytest.importorskip("jupyterlab", reason="the hub's packages are not installed")
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 PICTURES = os.environ.get("UPRAMP_TEST_PICTURES")
 """Where pictures of the pages are put, if anywhere."""
@@ -122,20 +120,6 @@ def lab(tmp_path_factory):
     running = Lab(tmp_path_factory.mktemp("lab"))
     yield running
     running.stop()
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    if CHROMIUM is None:
-        pytest.skip("there is no Chromium")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(
-            executable_path=CHROMIUM,
-            # No name leads anywhere: nothing leaves this machine.
-            args=["--no-sandbox", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"],
-        )
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,6 @@ pytestmark = [pytest.mark.hub, pytest.mark.browser, pytest.mark.slow]
 
 pytest.importorskip("jupyterlab", reason="the hub's packages are not installed")
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 PICTURES = os.environ.get("UPRAMP_TEST_PICTURES")
 """Where pictures of the pages are put, if anywhere."""
@@ -27,8 +25,6 @@ c.Spawner.default_url = "/lab"
 
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory):
-    if CHROMIUM is None:
-        pytest.skip("there is no Chromium")
     running = SpawnerHub(tmp_path_factory.mktemp("hub"), LAB)
     try:
         running.start_server("ada")
@@ -38,20 +34,15 @@ def hub(tmp_path_factory):
 
 
 @pytest.fixture
-def page(hub):
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(
-            executable_path=CHROMIUM,
-            args=["--no-sandbox", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"],
-        )
-        context = browser.new_context(viewport={"width": 1200, "height": 800})
-        context.set_default_timeout(60_000)
-        found = context.new_page()
-        found.errors = []
-        found.on("pageerror", lambda error: found.errors.append(str(error)))
-        yield found
-        assert not [each for each in found.errors if "upramp" in each]
-        browser.close()
+def page(chromium):
+    context = chromium.new_context(viewport={"width": 1200, "height": 800})
+    context.set_default_timeout(60_000)
+    found = context.new_page()
+    found.errors = []
+    found.on("pageerror", lambda error: found.errors.append(str(error)))
+    yield found
+    assert not [each for each in found.errors if "upramp" in each]
+    context.close()
 
 
 def picture(page, name):
