@@ -7,7 +7,7 @@ import pytest
 
 import upramp
 from same_bits import assert_same_bits
-from upramp.errors import UsageError
+from upramp.errors import InputError, UsageError
 
 PLANES = ("data", "err", "var_poisson", "var_rnoise")
 
@@ -147,3 +147,54 @@ def test_refusals(environment, changes, window, word):
 def test_a_number_of_threads_that_is_none(environment, threads):
     with pytest.raises(UsageError, match="threads: it cannot be"):
         upramp.keep(environment / "jw99008001001_02101_00001_nis_uncal.fits", threads=threads)
+
+
+NEAR = (
+    *("dq_init", "saturation", "ipc", "superbias", "refpix", "linearity"),
+    *("dark_current", "charge_migration"),
+)
+MID = (
+    *("dq_init", "emicorr", "saturation", "ipc", "firstframe", "lastframe", "reset"),
+    *("linearity", "rscd", "dark_current", "refpix", "charge_migration"),
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "order"),
+    [("jw99008001001_02101_00001_nis", NEAR), ("jw99007001001_02101_00001_mirimage", MID)],
+)
+def test_a_pixel_after_each_correction_is_as_if_those_after_were_skipped(environment, name, order):
+    with upramp.open(environment / f"{name}_uncal.fits") as exposure:
+        kept = upramp.keep(exposure)
+        shape = kept.shape
+        pixels = [(0, 0), (shape[3] - 1, shape[2] - 1), (7, 40), (60, 61)]
+        found = {pixel: kept.corrections(*pixel) for pixel in pixels}
+        raw = exposure["SCI"]
+        for (x, y), corrections in found.items():
+            assert corrections[0].step == "raw"
+            assert_same_bits(corrections[0].data, np.asarray(raw[..., y, x], np.float32))
+    told = [each.step for each in found[pixels[0]]]
+    assert len(told) > 5
+    for at, step in enumerate(told[1:], 1):
+        last = step.split(", ")[-1]
+        after = order[order.index(last) + 1 :]
+        partly = upramp.keep(
+            environment / f"{name}_uncal.fits",
+            overrides={f"{each}.skip": True for each in after},
+        )
+        for (x, y), corrections in found.items():
+            assert_same_bits(corrections[at].data, partly.ramp.data[..., y, x], step)
+            assert_same_bits(corrections[at].groupdq, partly.ramp.groupdq[..., y, x], step)
+
+
+@pytest.mark.parametrize("pixel", [(-1, 0), (0, 100_000), (100_000, 0)])
+def test_corrections_of_no_pixel(environment, pixel):
+    kept = upramp.keep(environment / "jw99008001001_02101_00001_nis_uncal.fits")
+    with pytest.raises(UsageError, match="is not on"):
+        kept.corrections(*pixel)
+
+
+def test_corrections_need_the_exposure_open(environment):
+    kept = upramp.keep(environment / "jw99008001001_02101_00001_nis_uncal.fits")
+    with pytest.raises(InputError, match="closed"):
+        kept.corrections(5, 5)

@@ -9,7 +9,7 @@ whole detector once for each choice of its parameters, and the fit on the window
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from operator import index
 from typing import TYPE_CHECKING, Any, Final
 
@@ -29,6 +29,7 @@ from .pipeline import Mask, search_whole_frame
 from .ramp_fit import RampFit
 from .state import State
 from .tiles import Frame
+from .trace import Correction, Trace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -85,16 +86,42 @@ class KeptRamp:
         The exposure, in memory, with every step before the jump search done.
     dark_current
         (ny, nx), or None.
+    trace
+        What each correction did to a pixel, as far as it can be told.
     """
 
     state: State
     dark_current: NDArray[np.float32] | None = None
+    trace: Trace = field(default_factory=Trace)
 
     def __post_init__(self) -> None:
         self.data, self.groupdq = self.state.settle()
         self._usable = usable_now(self.groupdq)
         self._searched: tuple[Any, NDArray[np.uint8], JumpCounts] | None = None
         self._latest: tuple[Window, dict[str, Any]] | None = None
+
+    def corrections(self, x: int, y: int) -> list[Correction]:
+        """Give a pixel's ramp as it was read, after each correction, and as jumps are searched in.
+
+        Parameters
+        ----------
+        x, y
+            Column and row, from 0.
+
+        Raises
+        ------
+        ValueError
+            If there is no such pixel.
+        """
+        frame = self.state.frame
+        if not (0 <= x < frame.nx and 0 <= y < frame.ny):
+            raise ValueError(f"({x}, {y}) is not on {frame.ny} rows of {frame.nx} pixels")
+        found = self.trace.of(x, y)
+        if self.trace.missed or not found:
+            name = ", ".join(self.trace.missed) if found else "corrected"
+            data, groupdq = self.data[..., y, x].copy(), self.groupdq[..., y, x].copy()
+            found.append(Correction(name, data, groupdq))
+        return found
 
     def refit(
         self,

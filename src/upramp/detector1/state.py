@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .inputs import Readout, References
     from .tiles import FlagSource, RampSource, TileStep
 
-__all__ = ["State", "TileCall"]
+__all__ = ["State", "TileCall", "one_tile"]
 
 
 @dataclass(frozen=True)
@@ -293,20 +293,38 @@ class State:
         def take(tile: Tile) -> None:
             mark_usable(tile.groupdq, usable, tile.first, tile.last)
 
-        reach = sum(step.reach for step in self.chain)
-        _one_tile(self, (start, start + rows), [*self.chain, TileCall(take)], reach)
+        steps = [*self.chain, TileCall(take)]
+        one_tile(frame, self.ramp, self.flags, (start, start + rows), steps)
         return usable
 
 
-def _one_tile(state: State, span: tuple[int, int], steps: Sequence[TileStep], reach: int) -> None:
-    """Put some rows through corrections, as a frame of their own with borrowed neighbours."""
-    frame = state.frame
+def one_tile(
+    frame: Frame,
+    ramp: RampSource,
+    flags: FlagSource | None,
+    span: tuple[int, int],
+    steps: Sequence[TileStep],
+) -> None:
+    """Put some rows through corrections, as a frame of their own with borrowed neighbours.
+
+    Parameters
+    ----------
+    frame
+        The exposure's shape.
+    ramp, flags
+        Where its ramps and flags come from.
+    span
+        The first row and the one after the last.
+    steps
+        Corrections, in order.
+    """
+    reach = sum(step.reach for step in steps)
     low, high = max(span[0] - reach, 0), min(span[1] + reach, frame.ny)
     shape = (frame.nints, frame.ngroups, high - low, frame.nx)
     tile = Tile(np.empty(shape, np.float32), np.zeros(shape, np.uint8), low)
-    state.ramp(tile.ramp, low, high)
-    if state.flags is not None:
-        state.flags(tile.groupdq, low, high)
+    ramp(tile.ramp, low, high)
+    if flags is not None:
+        flags(tile.groupdq, low, high)
     ahead = reach
     for step in steps:
         ahead -= step.reach

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from upramp.detector1.pipeline import Mask
     from upramp.detector1.ramp_fit import RampFit
     from upramp.detector1.state import State
+    from upramp.detector1.trace import Trace
     from upramp.progress import Progress
 
     from .fused_persistence import Persistence
@@ -199,26 +200,28 @@ class FusedRun:
             If a step between jump and fit is switched on.
         """
         from upramp.detector1.kept import KeptRamp
+        from upramp.detector1.trace import Trace
 
         for step in ("picture_frame", "clean_flicker_noise", "persistence"):
             if not self.parameters.steps[step]["skip"]:
                 raise UsageError(
                     step, "it comes between jump and fit, which are done again", "skip it"
                 )
-        state, current = self._corrected(for_refits=True)
+        trace = Trace()
+        state, current = self._corrected(trace)
         try:
-            return KeptRamp(state, current)
+            return KeptRamp(state, current, trace)
         finally:
             self.progress.finish()
 
-    def _corrected(self, *, for_refits: bool = False) -> tuple[State, NDArray[np.float32] | None]:
+    def _corrected(self, trace: Trace | None = None) -> tuple[State, NDArray[np.float32] | None]:
         """Do the steps before the jump search; most of them wait to be done with it."""
         from upramp.detector1 import kernels
         from upramp.detector1.pipeline import BETWEEN, correct
 
         from .fused_input import dark_current_of
 
-        state = self._prepared(for_refits=for_refits)
+        state = self._prepared(for_refits=trace is not None)
         if not all(self.parameters.steps[step]["skip"] for step in BETWEEN):
             import upramp.detector1.between
         if state.readout.is_miri and not self.parameters.steps["emicorr"]["skip"]:
@@ -232,7 +235,10 @@ class FusedRun:
         passes = 1.0 + bool(whole["expand_large_events"] or whole["find_showers"])
         passes += 2.0 * (state.readout.is_miri or state.readout.is_irs2)
         self.progress.start(passes, "references")
-        current = correct(state, self._delegate, self._name_step)
+        tell = self._name_step if trace is None else trace.watch(state, self._name_step)
+        current = correct(state, self._delegate, tell)
+        if trace is not None:
+            tell("")
         return state, dark_current_of(self.exposure) if current is None else current
 
     def _run(self) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from upramp.detector1.kept import KeptRamp, Refit
+    from upramp.detector1.trace import Correction
     from upramp.exposure import Exposure
     from upramp.progress import Progress
 
@@ -51,6 +52,32 @@ class Kept:
     parameters: Parameters
     shape: tuple[int, ...]
     threads: int
+
+    def corrections(self, x: int, y: int) -> list[Correction]:
+        """Give a pixel's ramp as it was read, after each correction, and as jumps are searched in.
+
+        Parameters
+        ----------
+        x, y
+            Column and row, from 0.
+
+        Returns
+        -------
+        list of upramp.detector1.trace.Correction
+            The first is ``raw``. Steps that looked at the whole exposure at once cannot be told
+            apart afterwards: they are one entry, the last, with all their names.
+
+        Raises
+        ------
+        UsageError
+            If there is no such pixel.
+        InputError
+            If the exposure's file is closed by now, as it is when `keep` was given its path.
+        """
+        try:
+            return self.ramp.corrections(x, y)
+        except ValueError as error:
+            raise UsageError("pixel", str(error), "give one of the detector") from error
 
     def refit(
         self,
