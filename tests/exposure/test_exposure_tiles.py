@@ -21,7 +21,12 @@ FEW = settings(
 
 @FEW
 @given(
-    shape=st.tuples(st.integers(1, 3), st.integers(1, 4), st.integers(1, 13), st.integers(1, 9)),
+    shape=st.tuples(
+        st.integers(1, 3),
+        st.integers(1, 4),
+        st.sampled_from([1, 5, 13, 64, 131]),
+        st.integers(1, 9),
+    ),
     rows=st.integers(1, 20),
     dtype=st.sampled_from([np.float32, np.uint16]),
     reuse=st.booleans(),
@@ -38,6 +43,10 @@ def test_tiles_put_together_are_the_ramp(tmp_path, shape, rows, dtype, reuse):
         visits[integration, part] += 1
     np.testing.assert_array_equal(whole, data)
     assert (visits == 1).all()
+    for integration, group in np.ndindex(shape[:2]):
+        image = exposure.read_group(integration, group, dtype=dtype)
+        assert image.dtype == dtype
+        np.testing.assert_array_equal(image, data[integration, group])
 
 
 @FEW
@@ -106,6 +115,8 @@ def test_what_does_not_fit_is_told(tmp_path, raw):
         lambda: exposure.read_rows(2, slice(0, 1)),
         lambda: exposure.read_rows(-1, slice(0, 1)),
         lambda: exposure.read_rows(0, slice(3, 3)),
+        lambda: exposure.read_group(2, 0),
+        lambda: exposure.read_group(0, -1),
         lambda: exposure.read_rows(0, slice(0, 6, 2)),
         lambda: exposure.read_rows(0, slice(0, 2), np.empty((3, 2, 7), np.float32)),
         lambda: exposure.read_rows(0, slice(0, 2), np.empty((8, 2, 3), np.float32).T),

@@ -17,7 +17,7 @@ from .keywords import Inferred, Keywords
 from .kinds import RAMPS, check_layout, kind_of
 from .requirements import check_calibratable
 from .source import DECOMPRESSED_LIMIT, Source, open_source
-from .tiles import iterate_tiles, read_rows
+from .tiles import iterate_tiles, read_group, read_rows
 
 if TYPE_CHECKING:
     import os
@@ -293,6 +293,32 @@ class Exposure(HeaderValues):
             If integration, rows, out or dtype do not fit.
         """
         return read_rows(self, integration, rows, out, dtype=dtype)
+
+    def read_group(
+        self, integration: int, group: int, *, dtype: DTypeLike = np.float32
+    ) -> np.ndarray[Any, Any]:
+        """Read one group of one integration.
+
+        Parameters
+        ----------
+        integration, group
+            Which, counted from 0.
+        dtype
+            Type of the array that is made: float32, or uint16 of level 1b.
+
+        Returns
+        -------
+        numpy.ndarray
+            (ny, nx), in DN.
+
+        Raises
+        ------
+        InputError
+            If this is no ramp, or the file became shorter.
+        UsageError
+            If integration, group or dtype do not fit.
+        """
+        return read_group(self, integration, group, dtype=dtype)
 
     def tiles(
         self, rows: int = 64, dtype: DTypeLike = np.float32, *, reuse: bool = False

@@ -24,9 +24,11 @@ if TYPE_CHECKING:
     from .exposure import Exposure
     from .hdus import HDU
 
-__all__ = ["iterate_tiles", "read_rows"]
+__all__ = ["iterate_tiles", "read_group", "read_rows"]
 
 _OUTPUTS: Final = (np.dtype(np.float32), np.dtype(np.uint16))
+_ROWS: Final = 64
+"""Rows of a group that are decoded at once: they stay in the cache."""
 
 
 def iterate_tiles(
@@ -127,6 +129,49 @@ def read_rows(
     stored = np.empty((stop - start, nx), hdu.dtype)
     _fill(exposure, hdu, integration, slice(start, stop), (tile, stored))
     return tile
+
+
+def read_group(
+    exposure: Exposure, integration: int, group: int, *, dtype: DTypeLike = np.float32
+) -> np.ndarray[Any, Any]:
+    """Read one group; see `Exposure.read_group`.
+
+    Parameters
+    ----------
+    exposure
+        A ramp.
+    integration, group
+        Which, counted from 0.
+    dtype
+        Type of the array that is made.
+
+    Returns
+    -------
+    numpy.ndarray
+        (ny, nx), in DN.
+
+    Raises
+    ------
+    InputError
+        If this is no ramp, or the file became shorter.
+    UsageError
+        If integration, group or dtype do not fit.
+    """
+    hdu = _ramp(exposure)
+    nints, ngroups, ny, nx = hdu.shape
+    for name, value, count in (("integration", integration, nints), ("group", group, ngroups)):
+        if not 0 <= value < count:
+            raise UsageError(name, f"there is no {value}", f"give 0 to {count - 1}")
+    image = np.empty((ny, nx), _output(exposure, hdu, dtype))
+    stored = np.empty((min(ny, _ROWS), nx), hdu.dtype)
+    for start in range(0, ny, _ROWS):
+        part = stored[: min(_ROWS, ny - start)]
+        first = ((integration * ngroups + group) * ny + start) * nx
+        exposure.source.read_into(
+            part.reshape(-1).view(np.uint8).data, hdu.offset + first * hdu.dtype.itemsize
+        )
+        decode(hdu, part, image[start : start + len(part)])
+    return image
 
 
 def _ramp(exposure: Exposure) -> HDU:
