@@ -33,6 +33,7 @@ __all__ = [
     "flag_large_events",
     "needs_whole_frame",
     "search_by_clipping",
+    "search_way",
 ]
 
 MIN_GROUPS: Final = 3
@@ -74,10 +75,20 @@ def flag_bad_gain(pixeldq: NDArray[np.uint32], gain: NDArray[np.float32]) -> Non
     pixeldq[~(gain > 0)] |= _BAD_GAIN
 
 
-def _way(
+def search_way(
     parameters: Mapping[str, Any], usable: NDArray[np.bool_], nints: int, ngroups: int
 ) -> str:
-    """Choose how jumps are searched for: none, clip, single or iterative."""
+    """Choose how jumps are searched for: none, clip, single or iterative.
+
+    Parameters
+    ----------
+    parameters
+        Of the step.
+    usable
+        (nints, ngroups): which groups some pixel can use.
+    nints, ngroups
+        Of the exposure.
+    """
     total = int(usable.sum())
     least = ngroups - lost_groups(usable)
     over_integrations = parameters["only_use_ints"]
@@ -104,7 +115,7 @@ def two_point_of(
     group_time
         Seconds.
     way
-        What `_way` chose.
+        What `search_way` chose.
     """
     # A Python number times a single precision one: single precision.
     electrons = [float(parameters[f"after_jump_flag_dn{n}"] * gain_median) for n in (1, 2)]
@@ -152,7 +163,7 @@ class JumpSearch:
 
     def __post_init__(self) -> None:
         nints, ngroups = self.usable.shape
-        self.way = _way(self.parameters, self.usable, nints, ngroups)
+        self.way = search_way(self.parameters, self.usable, nints, ngroups)
         refs = self.references
         gain, noise2, median = refs.gain, refs.noise2, refs.gain_median
         if gain is None or noise2 is None or median is None:
@@ -200,7 +211,7 @@ def needs_whole_frame(parameters: Mapping[str, Any], usable: NDArray[np.bool_]) 
         (nints, ngroups): which groups some pixel of the frame can use.
     """
     nints, ngroups = usable.shape
-    clip = _way(parameters, usable, nints, ngroups) == "clip"
+    clip = search_way(parameters, usable, nints, ngroups) == "clip"
     return clip or parameters["expand_large_events"] or parameters["find_showers"]
 
 

@@ -17,12 +17,14 @@ import numpy as np
 
 from upramp.dq import GROUP
 
+from . import kernels
 from .jump import (
     MIN_GROUPS,
     JumpCounts,
     JumpSearch,
     flag_bad_gain,
     needs_whole_frame,
+    search_way,
     usable_now,
 )
 from .pipeline import Mask, search_whole_frame
@@ -122,6 +124,40 @@ class KeptRamp:
             data, groupdq = self.data[..., y, x].copy(), self.groupdq[..., y, x].copy()
             found.append(Correction(name, data, groupdq))
         return found
+
+    def significance(self, jump: Mapping[str, Any], threads: int = 1) -> NDArray[np.float32]:
+        """Give the image that ``rejection_threshold`` can be laid on: see `significance`.
+
+        Parameters
+        ----------
+        jump
+            Parameters of the step.
+        threads
+            How many parts of the image are done at once.
+
+        Returns
+        -------
+        ndarray
+            (nints, ny, nx) float32, in sigma.
+        """
+        from .significance import significance  # the kernel is seldom needed
+
+        references, frame = self.state.references, self.state.frame
+        if references.gain is None or references.noise2 is None:
+            return np.zeros((frame.nints, frame.ny, frame.nx), np.float32)
+        kernels.prepare()
+        limit = float(jump["rejection_threshold"])
+        return significance(
+            self.data,
+            self.groupdq,
+            references.gain,
+            references.noise2,
+            int(self.state.readout.nframes or 1),
+            float(jump["three_group_rejection_threshold"]) / limit,
+            float(jump["four_group_rejection_threshold"]) / limit,
+            single_pass=search_way(jump, self._usable, frame.nints, frame.ngroups) == "single",
+            threads=threads,
+        )
 
     def refit(
         self,

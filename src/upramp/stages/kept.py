@@ -18,6 +18,9 @@ from upramp.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from upramp.detector1.kept import KeptRamp, Refit
     from upramp.detector1.trace import Correction
     from upramp.exposure import Exposure
@@ -78,6 +81,17 @@ class Kept:
             return self.ramp.corrections(x, y)
         except ValueError as error:
             raise UsageError("pixel", str(error), "give one of the detector") from error
+
+    def significance(self) -> NDArray[np.float32]:
+        """Give each pixel's largest deviation of a difference from their median, in sigma.
+
+        Returns
+        -------
+        ndarray
+            (nints, ny, nx) float32. Where it is above ``jump.rejection_threshold``, a search
+            with that threshold finds something in its first round.
+        """
+        return self.ramp.significance(self.parameters.steps["jump"], self.threads)
 
     def refit(
         self,
