@@ -1,0 +1,1 @@
+"""Models behind the widgets: arrays in, arrays out, with no notebook and no browser."""
