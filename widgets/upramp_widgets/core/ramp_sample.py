@@ -165,7 +165,7 @@ class RampSample:
                 groups = ", ".join(str(group + 1) for group in np.flatnonzero(where))
                 lines.append(f"{word}: group {groups}")
         if self.pixeldq:
-            lines.append(self.pixel_words())
+            lines.append(f"pixel: {self.pixel_words()}")
         return "\n".join(lines)
 
 

@@ -1,0 +1,1 @@
+"""Views: they translate between state and what a browser shows."""

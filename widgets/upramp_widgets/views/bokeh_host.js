@@ -1,0 +1,47 @@
+// Shows a figure of Bokeh where there is no network: BokehJS comes from the kernel, once for a page.
+
+const WAIT = "__upramp_bokehjs";
+const PATIENCE = 30000;
+
+function load(model) {
+  window[WAIT] ??= new Promise((resolve, reject) => {
+    const fail = () => {
+      model.off("msg:custom", take);
+      window[WAIT] = undefined;
+      reject(new Error("the kernel does not answer"));
+    };
+    const timer = setTimeout(fail, PATIENCE);
+    const take = (message) => {
+      if (message.kind !== "bokehjs") return;
+      clearTimeout(timer);
+      model.off("msg:custom", take);
+      const script = document.createElement("script");
+      script.textContent = message.source;
+      document.head.append(script);
+      resolve();
+    };
+    model.on("msg:custom", take);
+    model.send({ kind: "need-bokehjs" });
+  });
+  return window[WAIT];
+}
+
+async function render({ model, el }) {
+  const note = document.createElement("div");
+  note.setAttribute("role", "status");
+  note.textContent = "loading the plot";
+  el.append(note);
+  try {
+    if (!window.Bokeh) await load(model);
+    const manager = model.widget_manager;
+    const child = await manager.get_model(model.get("child").slice("IPY_MODEL_".length));
+    const view = await manager.create_view(child);
+    note.remove();
+    el.append(view.el);
+    return () => view.remove();
+  } catch (error) {
+    note.textContent = `The plot cannot be shown: ${error.message}. Run its cell again.`;
+  }
+}
+
+export default { render };

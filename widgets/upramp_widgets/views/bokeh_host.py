@@ -1,0 +1,47 @@
+"""Figures of Bokeh in a notebook that has no network.
+
+Bokeh's extension for JupyterLab does not carry BokehJS, and asks the network for
+it. It is in the wheel of Bokeh as well: a page that needs it is sent it by the
+kernel, once, and nothing of it is kept in the notebook.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import ipywidgets
+import traitlets
+from jupyter_bokeh import BokehModel
+
+__all__ = ["BokehHost"]
+
+
+class BokehHost(anywidget.AnyWidget):
+    """A figure of Bokeh as a widget.
+
+    Parameters
+    ----------
+    figure
+        Any layout of Bokeh.
+    """
+
+    _esm = Path(__file__).with_name("bokeh_host.js")
+    child = traitlets.Instance(ipywidgets.Widget).tag(sync=True, **ipywidgets.widget_serialization)
+
+    def __init__(self, figure: Any, **options: Any) -> None:
+        super().__init__(child=BokehModel(figure, combine_events=True), **options)
+        self.on_msg(self._answer)
+
+    def _answer(self, _widget: Any, message: Any, _buffers: Any) -> None:
+        if isinstance(message, dict) and message.get("kind") == "need-bokehjs":
+            self.send({"kind": "bokehjs", "source": _bokehjs()})
+
+
+@cache
+def _bokehjs() -> str:
+    from bokeh.util.paths import bokehjs_path
+
+    return (Path(bokehjs_path()) / "js" / "bokeh.min.js").read_text(encoding="utf-8")
