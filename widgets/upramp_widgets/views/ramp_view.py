@@ -13,6 +13,8 @@ from bokeh.layouts import column
 from bokeh.models import ColumnDataSource, CrosshairTool, HoverTool, Range1d
 from bokeh.plotting import figure
 
+from upramp_widgets.core.ramp_picture import COLOURS
+
 from .bokeh_host import BokehHost
 
 if TYPE_CHECKING:
@@ -22,12 +24,7 @@ if TYPE_CHECKING:
 
     from upramp_widgets.core.ramp_sample import RampSample
 
-__all__ = ["COLOURS", "MARKS", "RampView"]
-
-COLOURS: Final = (
-    *("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8a6d3b", "#7a5195"),
-)
-"""Of pinned pixels, told apart also by those who see no red or no green (Okabe and Ito)."""
+__all__ = ["MARKS", "RampView"]
 
 MARKS: Final = {
     "good": ("circle", 7, "good group"),
@@ -144,6 +141,7 @@ class RampView:
             each.background_fill_color = ink["paper"]
             each.border_fill_color = ink["paper"]
             each.outline_line_color = ink["grid"]
+            each.border_line_color = None
             each.grid.grid_line_color = ink["grid"]
             for axis in each.axis:
                 axis.axis_label_text_color = ink["ink"]
