@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from upramp_widgets.core import mask_shapes as shapes
-from upramp_widgets.core.mask_pixels import Pixels
 
 from upramp.errors import UsageError
+from upramp_widgets.core import mask_shapes as shapes
+from upramp_widgets.core.mask_pixels import Pixels
 
 SHAPE = (13, 17)
 quarters = st.integers(-16, 80)
@@ -58,7 +60,7 @@ def pixel_under(image, point):
 @given(st.lists(places, min_size=1, max_size=5), st.integers(0, 30))
 def test_a_stroke_has_the_pixels_within_its_radius(path, size):
     wide = max(size, 2)
-    ends = list(zip(path, path[1:], strict=False)) or [(path[0], path[0])]
+    ends = list(itertools.pairwise(path)) or [(path[0], path[0])]
     expected = drawn(lambda x, y: any(near_segment(x, y, a, b, wide) for a, b in ends))
     for point in path:
         pixel_under(expected, point)

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from numpy.typing import NDArray
-
     from .mask import MaskModel
 
 __all__ = ["read", "write"]
@@ -90,27 +88,19 @@ def _saved(tree: Any) -> SavedMask | None:
         flags, manual = tree["groupdq"], tree["manual"]
         record = tree["record"]["automatic"]
         columns = {name: manual[name.lower()] for name in COLUMNS}
-        sizes = {column.shape for column in columns.values()}
-        if (
-            len(sizes) != 1
-            or len(next(iter(sizes))) != 1
-            or len(flags.shape) != 4
-            or 0 in flags.shape
-        ):
-            return None
-        table = {name: _array(columns[name], dtype) for name, dtype in COLUMNS.items()}
-        return SavedMask(
-            flags=_array(flags, np.dtype(np.uint8)),
-            table=table,
-            provenance=dict(record["parameters"]),
-            automatic_sha256=str(record["sha256"]),
-        )
-    except (KeyError, TypeError, AttributeError):
+        right = flags.dtype == np.uint8 and len(flags.shape) == 4 and 0 not in flags.shape
+        rows = next(iter(columns.values())).shape
+        for name, dtype in COLUMNS.items():
+            right &= columns[name].dtype == dtype and columns[name].shape == rows
+        provenance, known = dict(record["parameters"]), str(record["sha256"])
+    except (KeyError, TypeError, AttributeError, ValueError):
         return None
-
-
-def _array(stored: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
-    values = np.array(stored)
-    if values.dtype != dtype:
-        raise TypeError(f"{values.dtype} is not {dtype}")
-    return values
+    if not right or len(rows) != 1:
+        return None
+    # Only now are blocks read: what fails here is a damaged file.
+    return SavedMask(
+        flags=np.array(flags),
+        table={name: np.array(column) for name, column in columns.items()},
+        provenance=provenance,
+        automatic_sha256=known,
+    )
