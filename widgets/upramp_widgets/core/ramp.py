@@ -109,7 +109,9 @@ class RampModel:
         self.refused = ""
         self._lock = threading.RLock()
         self._significance: NDArray[np.float32] | None = None
-        self._whole: tuple[tuple[tuple[str, str], ...], Refit] | None = None
+        self._whole: (
+            tuple[tuple[tuple[str, str], ...], NDArray[np.uint8], NDArray[np.float32]] | None
+        ) = None
 
     @classmethod
     def open(cls, source: Any, **options: Any) -> Self:
@@ -266,22 +268,30 @@ class RampModel:
         overrides
             Values by ``jump.parameter`` and ``ramp_fit.parameter``.
         """
-        plane: NDArray[np.float32] = self.whole(overrides).rates.rate[0]
-        return plane
+        return self._searched(overrides)[1]
 
-    def whole(self, overrides: Mapping[str, Any] | None = None) -> Refit:
-        """Search and fit the whole detector; the last one asked for is remembered.
+    def flags(self, overrides: Mapping[str, Any] | None = None) -> NDArray[np.uint8]:
+        """Give the flags of all groups after a search, (nints, ngroups, ny, nx); read only.
 
         Parameters
         ----------
         overrides
             Values by ``jump.parameter`` and ``ramp_fit.parameter``.
         """
+        return self._searched(overrides)[0]
+
+    def _searched(
+        self, overrides: Mapping[str, Any] | None
+    ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        """Search and fit the whole detector; of the last one, flags and slopes are remembered."""
         key = tuple(sorted((name, repr(value)) for name, value in (overrides or {}).items()))
         with self._lock:
             if self._whole is None or self._whole[0] != key:
-                self._whole = key, self._need().refit(overrides)
-            return self._whole[1]
+                self._whole = None  # two of them are not needed at once
+                refit = self._need().refit(overrides)
+                slopes = refit.rates.rate[0].copy()  # the errors, four times as much, may go
+                self._whole = key, refit.groupdq, slopes
+            return self._whole[1:]
 
     def window(self, window: Window, overrides: Mapping[str, Any] | None = None) -> Refit:
         """Search and fit a window.
@@ -297,7 +307,7 @@ class RampModel:
             return self._need().refit(overrides, window)
 
     def forget_whole(self) -> None:
-        """Let go of the last whole search, which is as large as the flags of all groups."""
+        """Let go of what the last search of the whole detector gave."""
         with self._lock:
             self._whole = None
 

@@ -1,0 +1,77 @@
+"""Work beside the kernel's own thread, of which only the newest is worth doing."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Worker"]
+
+
+class Worker:
+    """Does one thing at a time, and of what comes meanwhile only the last.
+
+    A slider that moves asks for more than can be done: what was asked before
+    the last question need not be answered any more.
+
+    Parameters
+    ----------
+    name
+        Of its thread.
+    failed
+        Told what went wrong.
+    """
+
+    def __init__(self, name: str, failed: Callable[[Exception], None]) -> None:
+        self._name, self._failed = name, failed
+        self._condition = threading.Condition()
+        self._next: Callable[[], None] | None = None
+        self._thread: threading.Thread | None = None
+
+    def ask(self, work: Callable[[], None]) -> None:
+        """Have something done as soon as what is at work is done.
+
+        Parameters
+        ----------
+        work
+            It may look at `outdated` from time to time.
+        """
+        with self._condition:
+            self._next = work
+            if self._thread is None:
+                # A daemon: a kernel that is to end does not wait for it.
+                self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
+                self._thread.start()
+            self._condition.notify_all()
+
+    @property
+    def outdated(self) -> bool:
+        """Whether something newer waits."""
+        return self._next is not None
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait until nothing is left to do; say whether that came in time.
+
+        Parameters
+        ----------
+        seconds
+            None waits as long as it takes.
+        """
+        with self._condition:
+            return self._condition.wait_for(lambda: self._thread is None, seconds)
+
+    def _work(self) -> None:
+        while True:
+            with self._condition:
+                work, self._next = self._next, None
+                if work is None:
+                    self._thread = None
+                    self._condition.notify_all()
+                    return
+            try:
+                work()
+            except Exception as error:  # noqa: BLE001 - a thread's failure is nobody's else
+                self._failed(error)
