@@ -371,6 +371,19 @@ def test_what_makes_no_sense_is_refused_and_changes_nothing(blank, call, words):
     assert blank.undoable == "circle"
 
 
+def test_edits_are_shown_on_top_of_flags_that_are_tried():
+    model = MaskModel(automatic())
+    model.circle(3, 3, 2, erase=True)
+    model.box(8, 5, 10, 8)
+    tried = automatic(seed=8)
+    window = tried[1, 2, 2:8, 3:10]
+    shown = model.on_top_of(window, 1, 2, x0=3, y0=2)
+    np.testing.assert_array_equal(tried, automatic(seed=8))
+    model.set_automatic(tried)
+    np.testing.assert_array_equal(shown, model.flags(1, 2)[2:8, 3:10])
+    np.testing.assert_array_equal(model.on_top_of(tried[0, 0], 0, 0), model.flags(0, 0))
+
+
 # ---- memory
 
 

@@ -108,6 +108,39 @@ class MaskModel(MaskEdits):
             flags |= self.flags(*plane) if touched else self.automatic[plane]
         return (flags & number).astype(np.bool_)
 
+    def on_top_of(
+        self, flags: NDArray[np.uint8], integration: int, group: int, x0: int = 0, y0: int = 0
+    ) -> NDArray[np.uint8]:
+        """Give other flags with the edits of a group on top, as for a threshold that is tried.
+
+        Parameters
+        ----------
+        flags
+            uint8 (rows, columns): a window of the group.
+        integration, group
+            Which.
+        x0, y0
+            Pixel of the image that is the window's first.
+
+        Returns
+        -------
+        ndarray of uint8
+            Of the window's shape, a new array.
+
+        Raises
+        ------
+        UsageError
+            If there is no such group.
+        """
+        edited = np.array(flags, np.uint8)
+        positions, codes = self.paint.painted(self._plane(integration, group))
+        y, x = np.divmod(positions, self.shape[3])
+        y, x = y - y0, x - x0
+        here = (y >= 0) & (y < edited.shape[0]) & (x >= 0) & (x < edited.shape[1])
+        y, x = y[here], x[here]
+        edited[y, x] = combined(edited[y, x], codes[here])
+        return edited
+
     def origins(
         self, integration: int, group: int | None = None, bit: str = "JUMP_DET"
     ) -> NDArray[np.uint8]:
