@@ -98,10 +98,8 @@ def test_the_mean_of_a_box(model):
 
 
 def test_counts(model):
-    loose, tight = (
-        Counts.of(model.flags({"jump.rejection_threshold": limit}).groupdq)
-        for limit in (3.0, 20.0)
-    )
+    limits = ({"jump.rejection_threshold": limit} for limit in (3.0, 20.0))
+    loose, tight = (Counts.of(model.flags(each)) for each in limits)
     assert loose.groups > tight.groups
     assert loose.pixels > tight.pixels
     model.forget_whole()

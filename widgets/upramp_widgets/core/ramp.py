@@ -212,6 +212,11 @@ class RampModel:
             )
         return self.kept
 
+    @property
+    def steps(self) -> Mapping[str, Mapping[str, Any]]:
+        """Parameters that the exposure is calibrated with, by step."""
+        return self._need().parameters.steps
+
     # ---- planes
 
     def group(self, integration: int, group: int, *, raw: bool = False) -> NDArray[np.float32]:

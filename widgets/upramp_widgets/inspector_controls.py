@@ -1,0 +1,154 @@
+"""What stands around the inspector's image: sliders, parameters, words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import ipywidgets
+import traitlets
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .core.ramp_sample import RampSample
+    from .ramp_inspector import RampInspector
+
+__all__ = ["Controls"]
+
+TUNED: Final = (
+    "jump.three_group_rejection_threshold",
+    "jump.four_group_rejection_threshold",
+    "jump.flag_4_neighbors",
+    "jump.min_jump_to_flag_neighbors",
+    "jump.max_jump_to_flag_neighbors",
+    "jump.after_jump_flag_dn1",
+    "jump.after_jump_flag_time1",
+    "jump.after_jump_flag_dn2",
+    "jump.after_jump_flag_time2",
+    "jump.expand_large_events",
+    "jump.min_jump_area",
+    "jump.expand_factor",
+    "ramp_fit.algorithm",
+    "ramp_fit.suppress_one_group",
+)
+"""Parameters that have a control of their own; all others are set by ``overrides``."""
+
+_ALGORITHMS: Final = ("OLS_C", "LIKELY")
+
+
+class Controls:
+    """The controls of an inspector.
+
+    Parameters
+    ----------
+    owner
+        The inspector, whose traits they change.
+    """
+
+    def __init__(self, owner: RampInspector) -> None:
+        self._owner = owner
+        nints, ngroups = owner.model.shape[:2]
+        plane = ipywidgets.ToggleButtons(
+            options=[("group", "group"), ("difference", "difference"), ("rate", "rate"),
+                     ("significance", "significance")],
+            value=owner.plane,
+            style={"button_width": "auto"},
+        )  # fmt: skip
+        traitlets.link((owner, "plane"), (plane, "value"))
+        self.top = ipywidgets.HBox(
+            [
+                plane,
+                self._slider("integration", nints),
+                self._slider("group", ngroups),
+            ]
+        )
+        threshold = ipywidgets.FloatLogSlider(
+            value=owner.threshold,
+            base=10,
+            min=0,
+            max=2,
+            step=0.005,
+            description="threshold",
+            tooltip="jump.rejection_threshold, in sigma",
+            readout_format=".2f",
+        )
+        traitlets.link((owner, "threshold"), (threshold, "value"))
+        apply = ipywidgets.Button(description="Apply", tooltip="search the whole detector anew")
+        apply.on_click(lambda _: owner.apply())
+        pin = ipywidgets.Button(description="Pin", tooltip="keep this pixel's ramp in the plot")
+        pin.on_click(lambda _: owner.pin())
+        unpin = ipywidgets.Button(description="Unpin all")
+        unpin.on_click(lambda _: owner.unpin())
+        self._parameters = ipywidgets.VBox()
+        more = ipywidgets.Accordion([self._parameters], titles=("jump and ramp_fit",))
+        self._steps = ipywidgets.SelectMultiple(description="after", rows=5)
+        self._steps.observe(self._choose_steps, "value")
+        self.text = ipywidgets.HTML()
+        self.bottom = ipywidgets.VBox(
+            [ipywidgets.HBox([threshold, apply, pin, unpin, self._steps]), more]
+        )
+
+    def _slider(self, name: str, count: int) -> ipywidgets.Widget:
+        slider = ipywidgets.IntSlider(
+            value=getattr(self._owner, name) + 1,
+            min=1,
+            max=count,
+            description=name,
+            disabled=count == 1,
+            layout={"width": "240px"},
+        )
+        # People count groups and integrations from 1, as the pipeline's keywords do.
+        slider.observe(lambda change: setattr(self._owner, name, change["new"] - 1), "value")
+        self._owner.observe(lambda change: setattr(slider, "value", change["new"] + 1), name)
+        return slider
+
+    def offer(self, steps: Mapping[str, Mapping[str, Any]]) -> None:
+        """Give each parameter its control, once what the exposure is calibrated with is known.
+
+        Parameters
+        ----------
+        steps
+            Values by step and parameter.
+        """
+        controls = []
+        for name in TUNED:
+            step, _, parameter = name.partition(".")
+            if parameter in steps[step]:
+                controls.append(self._control(name, steps[step][parameter]))
+        self._parameters.children = controls
+
+    def _control(self, name: str, value: Any) -> ipywidgets.Widget:
+        wide = {"style": {"description_width": "16em"}, "layout": {"width": "30em"}}
+        if name == "ramp_fit.algorithm":
+            chosen = value if value in _ALGORITHMS else _ALGORITHMS[0]
+            control = ipywidgets.Dropdown(
+                options=_ALGORITHMS, value=chosen, description=name, **wide
+            )
+        elif isinstance(value, bool):
+            control = ipywidgets.Checkbox(value=value, description=name, **wide)
+        else:
+            control = ipywidgets.FloatText(value=float(value), description=name, **wide)
+        control.observe(lambda change: self._set(name, change["new"]), "value")
+        return control
+
+    def _set(self, name: str, value: Any) -> None:
+        self._owner.overrides = {**self._owner.overrides, name: value}
+
+    def _choose_steps(self, change: Any) -> None:
+        self._owner.corrections = tuple(change["new"])
+
+    def tell(self, sample: RampSample | None) -> None:
+        """Say in words what is shown, and offer the steps that can be.
+
+        Parameters
+        ----------
+        sample
+            The ramp; None for none.
+        """
+        if sample is None:
+            self.text.value = "Click a pixel; with shift, it is pinned."
+            return
+        self.text.value = f"<pre>{sample.text()}</pre>"
+        steps = tuple(each.step for each in sample.corrections)
+        if steps and steps != tuple(self._steps.options):
+            self._steps.options = steps

@@ -1,0 +1,473 @@
+"""RampInspector: a detector's image, the ramps of its pixels, and what would change them."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any, Final
+
+import ipywidgets
+import numpy as np
+import traitlets
+from PIL import Image
+
+from upramp.dq import GROUP
+from upramp.errors import UsageError
+
+from .core.colormaps import COLORMAPS
+from .core.ramp import Counts, RampModel
+from .core.ramp_picture import ramp_picture
+from .core.stretch import STRETCHES
+from .display import Pictured
+from .inspector_controls import Controls
+from .views.image_view import ImageView
+from .views.ramp_view import RampView
+from .worker import Worker
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from upramp.exposure import Exposure
+
+    from .core.ramp_sample import RampSample
+
+__all__ = ["RampInspector"]
+
+PLANES: Final = ("group", "difference", "rate", "significance")
+"""What the image may be of."""
+
+_SHARED: Final = (
+    *("xlim", "ylim", "vmin", "vmax", "stretch", "cmap", "threshold", "flags_shown"),
+    *("x", "y", "tool", "busy", "status"),
+)
+"""Traits that the image has under the same name."""
+
+_JUMP: Final = np.uint8(GROUP["JUMP_DET"])
+_QUICK: Final = 1_000_000
+"""Pixels of a view whose search is done before that of the whole detector."""
+
+
+class RampInspector(Pictured, ipywidgets.VBox):
+    """Look at the ramps of an exposure, and tune jump and fit on them.
+
+    Parameters
+    ----------
+    exposure
+        An `upramp.Exposure`, the path of one, or the result of `upramp.calibrate`.
+    overrides
+        Values by ``step.parameter``, as `upramp.calibrate` takes them.
+    threads
+        As `upramp.calibrate` has it.
+    **traits
+        First values of traits.
+
+    Attributes
+    ----------
+    x, y
+        The pixel whose ramp is shown; -1 for none.
+    pinned
+        Pairs (x, y) of those that it is compared with.
+    integration, group
+        Counted from 0.
+    plane
+        What the image is of: ``group``, ``difference``, ``rate`` or ``significance``.
+    threshold
+        ``jump.rejection_threshold``, in sigma.
+    overrides
+        What jump and ramp_fit are tried with, by ``step.parameter``, besides the threshold.
+    corrections
+        Steps after which the pixel's ramp is drawn as well; ``raw`` for what was read.
+    xlim, ylim, vmin, vmax, stretch, cmap, flags_shown, tool, busy, status
+        As `upramp_widgets.views.image_view.ImageView` has them.
+
+    Raises
+    ------
+    InputError
+        If there are no ramps.
+    """
+
+    x = traitlets.Int(-1)
+    y = traitlets.Int(-1)
+    pinned = traitlets.Tuple()
+    integration = traitlets.Int(0)
+    group = traitlets.Int(0)
+    plane = traitlets.Enum(PLANES, "group")
+    threshold = traitlets.Float(4.0)
+    overrides = traitlets.Dict()
+    corrections = traitlets.Tuple()
+    xlim = traitlets.Tuple(default_value=(-0.5, 0.5))
+    ylim = traitlets.Tuple(default_value=(-0.5, 0.5))
+    vmin = traitlets.Float(None, allow_none=True)
+    vmax = traitlets.Float(None, allow_none=True)
+    stretch = traitlets.Enum(STRETCHES, "linear")
+    cmap = traitlets.Enum(COLORMAPS, "gray")
+    flags_shown = traitlets.Tuple()
+    tool = traitlets.Unicode("inspect")
+    busy = traitlets.Bool(False)
+    status = traitlets.Unicode("")
+
+    def __init__(
+        self,
+        exposure: Exposure | str | os.PathLike[str] | Any,
+        *,
+        overrides: Mapping[str, Any] | None = None,
+        threads: int | None = None,
+        **traits: Any,
+    ) -> None:
+        self.model = RampModel.open(
+            exposure, **({} if overrides is None else {"overrides": overrides}), threads=threads
+        )
+        ngroups = self.model.shape[1]
+        self.image = ImageView(title=self.model.name, unit="DN", tools=("pan", "inspect", "box"))
+        self.ramps = RampView()
+        self._worker = Worker("upramp inspector", self._failed)
+        self._planes: dict[tuple[str, int, int], NDArray[np.float32]] = {}
+        self._flags: NDArray[np.uint8] | None = None
+        self._before: Counts | None = None
+        self._ready = False
+        self._box: RampSample | None = None
+        traits.setdefault("group", ngroups - 1)
+        super().__init__(**traits)
+        self._show_plane()
+        for name in _SHARED:
+            traitlets.link((self, name), (self.image, name))
+        self.controls = Controls(self)
+        self.children = [
+            self.controls.top,
+            ipywidgets.HBox(
+                [self.image, ipywidgets.VBox([self.ramps.widget(), self.controls.text])]
+            ),
+            self.controls.bottom,
+        ]
+        self.image.on_click(self._clicked)
+        self.image.on_stroke(self._stroked)
+        self.image.on_action(self._acted)
+        self.observe(self._show_plane, ["plane", "integration"])
+        self.observe(self._group_changed, "group")
+        self.observe(self._changed, ["threshold", "overrides"])
+        self.observe(self._draw_ramps, ["x", "y", "pinned", "corrections", "integration"])
+        self.image.observe(self._frame_changed, "frame")
+        self.busy, self.status = True, "correcting the ramps: raw ones are shown meanwhile"
+        self._worker.ask(self._prepare)
+
+    # ---- what a person does, as calls
+
+    def ramp(self, x: int, y: int, integration: int | None = None) -> RampSample:
+        """Give a pixel's ramp, corrected and fitted with what is chosen now.
+
+        Parameters
+        ----------
+        x, y
+            Column and row, from 0.
+        integration
+            Counted from 0; None for the one that is shown.
+
+        Raises
+        ------
+        UsageError
+            If there is no such pixel or integration.
+        """
+        self.wait()
+        at = self.integration if integration is None else integration
+        return self.model.sample(x, y, at, self.parameters)
+
+    def box(self, x0: int, y0: int, x1: int, y1: int) -> RampSample:
+        """Show the mean ramp of a box, and give it.
+
+        Parameters
+        ----------
+        x0, y0, x1, y1
+            Its corners; all of them belong to it.
+        """
+        self.wait()
+        _, _, ny, nx = self.model.shape
+        rows = slice(max(min(y0, y1), 0), min(max(y0, y1), ny - 1) + 1)
+        columns = slice(max(min(x0, x1), 0), min(max(x0, x1), nx - 1) + 1)
+        if rows.start >= rows.stop or columns.start >= columns.stop:
+            raise UsageError("box", "it is not on the detector", f"the detector is {nx} x {ny}")
+        self._box = self.model.box((rows, columns), self.integration, self.parameters)
+        self._draw_ramps()
+        return self._box
+
+    def pin(self, x: int | None = None, y: int | None = None) -> None:
+        """Keep a pixel's ramp in the plot.
+
+        Parameters
+        ----------
+        x, y
+            Column and row; None for the pixel that is shown.
+        """
+        pair = (self.x if x is None else x, self.y if y is None else y)
+        if min(pair) >= 0 and pair not in self.pinned:
+            self.pinned = (*self.pinned, pair)
+
+    def unpin(self) -> None:
+        """Let go of all pinned pixels."""
+        self.pinned = ()
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What jump and ramp_fit are tried with now, by ``step.parameter``."""
+        return {**self.overrides, "jump.rejection_threshold": self.threshold}
+
+    def apply(self) -> tuple[Counts, Counts]:
+        """Search and fit the whole detector with what is chosen now; show it.
+
+        Returns
+        -------
+        before, after : Counts
+            Jumps with the parameters that the exposure came with, and with these.
+        """
+        self.wait()
+        self._apply()
+        return self.counts()
+
+    def counts(self) -> tuple[Counts, Counts]:
+        """Give the jumps found with the parameters that the exposure came with, and with these."""
+        after = Counts.of(self.model.flags(self.parameters))
+        return self._before or after, after
+
+    def flags(self) -> NDArray[np.uint8]:
+        """Give the flags of all groups with what is chosen now, (nints, ngroups, ny, nx)."""
+        self.wait()
+        return self.model.flags(self.parameters)
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait until the ramps are corrected and what was asked for is done.
+
+        Parameters
+        ----------
+        seconds
+            None waits as long as it takes.
+
+        Returns
+        -------
+        bool
+            Whether that came in time.
+        """
+        return self._worker.wait(seconds)
+
+    def close(self) -> None:
+        """Close the widget, and the file if it was opened here."""
+        self._worker.wait()
+        super().close()
+        self.model.close()
+
+    # ---- pictures
+
+    def summary(self) -> str:
+        """Say in a few words what is shown."""
+        nints, ngroups, ny, nx = self.model.shape
+        told = f"RampInspector of {self.model.name}: {nints} x {ngroups} x {ny} x {nx}"
+        return told if min(self.x, self.y) < 0 else f"{told}, pixel ({self.x}, {self.y})"
+
+    def picture(self, theme: str = "light") -> bytes:
+        """Give image and ramps as one picture.
+
+        Parameters
+        ----------
+        theme
+            ``light`` or ``dark``.
+
+        Returns
+        -------
+        bytes
+            A PNG.
+        """
+        left = Image.open(io.BytesIO(self.image.picture(theme))).convert("RGB")
+        now, pinned = self._samples()
+        height = min(left.height, 420)
+        right = ramp_picture(now, pinned, height=height, dark=theme == "dark")
+        whole = Image.new("RGB", (left.width + right.width, left.height), right.getpixel((0, 0)))
+        whole.paste(left, (0, 0))
+        whole.paste(right, (left.width, 0))
+        target = io.BytesIO()
+        whole.quantize(128).save(target, "PNG", optimize=False)
+        return target.getvalue()
+
+    def to_html(self) -> str:
+        """Give a page that shows image and ramps with no kernel and no network."""
+        image = self.image.to_html()
+        ramps = self.ramps.to_html(self.model.name)
+        return "\n".join(
+            [
+                "<!DOCTYPE html>",
+                '<html lang="en">',
+                f'<head><meta charset="utf-8"><title>{_escaped(self.model.name)}</title></head>',
+                '<body style="margin:0;display:flex">',
+                _frame("image", image),
+                _frame("ramps", ramps),
+                "</body></html>",
+            ]
+        )
+
+    # ---- planes
+
+    def _plane(self, kind: str, integration: int, group: int) -> NDArray[np.float32]:
+        """Give an image; the last few are kept, as tiles of it are asked for one by one."""
+        key = (kind, integration, group)
+        if key not in self._planes:
+            if len(self._planes) >= 3:
+                del self._planes[next(iter(self._planes))]
+            if kind == "rate":
+                self._planes[key] = self.model.rate(self.parameters)
+            elif kind == "significance":
+                self._planes[key] = self.model.significance(integration)
+            else:
+                self._planes[key] = getattr(self.model, kind)(integration, group)
+        return self._planes[key]
+
+    def _show_plane(self, _: Any = None) -> None:
+        ngroups = self.model.shape[1]
+        kind, integration = self.plane, self.integration
+        limits = "percentile"
+        if kind in {"rate", "significance"}:
+            if not self._ready:
+                self.status = "this is shown as soon as the ramps are corrected"
+                return
+            self.image.unit = "DN/s" if kind == "rate" else "sigma"
+            self.image.show(self._plane(kind, integration, 0), limits=limits)
+            return
+        self.image.unit = "DN"
+
+        def frame(group: int) -> Any:
+            return lambda rows, columns: self._plane(kind, integration, group)[rows, columns]
+
+        self.image.frame = min(self.group, ngroups - 1)
+        self.image.set_frames(
+            [frame(group) for group in range(ngroups)],
+            labels=[f"group {group + 1}" for group in range(ngroups)],
+            shape=self.model.shape[2:],
+            limits=limits,
+        )
+
+    def _group_changed(self, _: Any) -> None:
+        if self.plane in {"group", "difference"}:
+            self.image.frame = self.group
+        self.image.refresh_masks()
+
+    def _frame_changed(self, change: Any) -> None:
+        if self.plane in {"group", "difference"}:
+            self.group = change["new"]
+
+    # ---- pixels
+
+    def _samples(self) -> tuple[RampSample | None, list[RampSample]]:
+        def one(x: int, y: int) -> RampSample:
+            return self.model.sample(x, y, self.integration, self.parameters)
+
+        now = self._box
+        if now is None and min(self.x, self.y) >= 0:
+            now = one(self.x, self.y)
+        return now, [one(*pair) for pair in self.pinned]
+
+    def _draw_ramps(self, change: Any = None) -> None:
+        if change is not None and change["name"] in {"x", "y"}:
+            self._box = None
+        now, pinned = self._samples()
+        self.ramps.show(now, pinned, self.corrections)
+        self.controls.tell(now)
+
+    def _clicked(self, x: int, y: int, held: Mapping[str, bool]) -> None:
+        if held["shift"]:
+            self.pin(x, y)
+
+    def _stroked(self, tool: str, points: Any, _radius: float, _erase: bool) -> None:
+        if tool == "box":
+            (x0, y0), (x1, y1) = points[0], points[-1]
+            self.box(round(x0), round(y0), round(x1), round(y1))
+
+    def _acted(self, name: str) -> None:
+        step = {"previous": -1, "next": 1}.get(name)
+        if step is not None:
+            self.group = min(max(self.group + step, 0), self.model.shape[1] - 1)
+
+    # ---- what takes time
+
+    def _prepare(self) -> None:
+        ready = self.model.prepare()
+        if not ready:
+            self.busy, self.status = False, f"raw ramps are shown: {self.model.refused}"
+            return
+        steps = self.model.steps
+        self.controls.offer(steps)
+        self.threshold = float(steps["jump"]["rejection_threshold"])
+        self._ready = True
+        self._planes.clear()
+        self._flags = self.model.flags(self.parameters)
+        self._before = Counts.of(self._flags)
+        self._show_plane()
+        self.image.set_significance(self.model.significance(self.integration), shown=False)
+        self.image.set_mask("jump", self._jumps, "#ff5fd2", label="jump")
+        self._draw_ramps()
+        self.busy, self.status = False, self._told()
+
+    def _jumps(self, rows: slice, columns: slice) -> NDArray[np.bool_]:
+        """Give where the group that is shown has a jump, or any group of a slope image."""
+        if self._flags is None:
+            return np.zeros((rows.stop - rows.start, columns.stop - columns.start), np.bool_)
+        flags = self._flags[self.integration]
+        if self.plane in {"group", "difference"}:
+            found: NDArray[np.bool_] = (flags[self.group, rows, columns] & _JUMP) != 0
+            return found
+        return np.asarray((np.bitwise_or.reduce(flags[:, rows, columns]) & _JUMP) != 0)
+
+    def _changed(self, _: Any) -> None:
+        if not self._ready:
+            return
+        self._draw_ramps()
+        self._worker.ask(self._apply)
+
+    def _apply(self) -> None:
+        """Search the view first, then the whole detector, unless the threshold moves on."""
+        parameters = self.parameters
+        if self._flags is None:
+            return
+        window = self._view()
+        if (window[0].stop - window[0].start) * (window[1].stop - window[1].start) < _QUICK:
+            found = self.model.window(window, parameters).groupdq
+            flags = self._flags if self._flags.flags.owndata else self._flags.copy()
+            flags[:, :, window[0], window[1]] = found
+            self._flags = flags
+            self.image.refresh_masks()
+        if self._worker.outdated:
+            return
+        self._flags = self.model.flags(parameters)
+        self._planes.clear()
+        self.image.refresh_masks()
+        if self.plane == "rate":
+            self._show_plane()
+        self.status = self._told()
+
+    def _view(self) -> tuple[slice, slice]:
+        _, _, ny, nx = self.model.shape
+        sides = []
+        for (low, high), size in ((self.ylim, ny), (self.xlim, nx)):
+            first = min(max(int(np.floor(low)), 0), size - 1)
+            sides.append(slice(first, max(min(int(np.ceil(high)) + 1, size), first + 1)))
+        return sides[0], sides[1]
+
+    def _told(self) -> str:
+        before, after = self.counts()
+        return (
+            f"jumps: {after.groups} groups of {after.pixels} pixels "
+            f"(at first {before.groups} of {before.pixels})"
+        )
+
+    def _failed(self, error: Exception) -> None:
+        self.busy, self.status = False, str(error)
+
+
+def _escaped(text: str) -> str:
+    from html import escape
+
+    return escape(text, quote=True)
+
+
+def _frame(name: str, page: str) -> str:
+    return (
+        f'<iframe title="{name}" srcdoc="{_escaped(page)}" '
+        'style="border:0;height:100vh;flex:1"></iframe>'
+    )
