@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -114,9 +114,10 @@ class Catalogue:
         found = find_columns(list(table.colnames), columns or {}, subject)
         missing = [role for role in ("ra", "dec") if role not in found]
         if missing:
+            there = ", ".join(table.colnames[:12])
             raise InputError(
                 subject,
-                f"no column is known as {' and '.join(missing)} ({', '.join(table.colnames[:12])})",
+                f"no column of {there} is known as {' or '.join(missing)}",
                 "name it in columns, such as columns={'ra': ...}",
             )
         count, nothing = len(table), np.full(len(table), np.nan)
@@ -143,8 +144,12 @@ class Catalogue:
 
     def __getitem__(self, rows: Any) -> Catalogue:
         """Give some rows as a catalogue."""
-        arrays = ("ra", "dec", "pmra", "pmdec", "parallax", "epoch", "magnitude", "name")
-        return replace(self, **{name: np.atleast_1d(getattr(self, name)[rows]) for name in arrays})
+        arrays: dict[str, Any] = {
+            field.name: np.atleast_1d(getattr(self, field.name)[rows])
+            for field in fields(self)
+            if field.name not in ("columns", "notes")
+        }
+        return replace(self, **arrays)
 
     @cached_property
     def vectors(self) -> Float:
@@ -170,7 +175,8 @@ class Catalogue:
             If it is no time.
         """
         year = _as_time(time)
-        moving = np.isfinite([self.ra, self.dec, self.pmra, self.pmdec, self.epoch]).all(axis=0)
+        known = np.stack([self.ra, self.dec, self.pmra, self.pmdec, self.epoch])
+        moving = np.asarray(np.isfinite(known).all(axis=0))
         ra, dec, epoch = self.ra.copy(), self.dec.copy(), self.epoch.copy()
         if moving.any():
             ra[moving], dec[moving] = self._moved(moving, year)
@@ -178,7 +184,7 @@ class Catalogue:
         notes = list(self.notes)
         still = len(self) - int(moving.sum())
         if still:
-            notes.append(f"{still} of {len(self)} sources have no proper motion and stay.")
+            notes.append(f"{still} of {len(self)} sources have no known motion and stay.")
         return replace(self, ra=ra, dec=dec, epoch=epoch, notes=tuple(notes))
 
     def _moved(self, rows: NDArray[np.bool_], time: Any) -> tuple[Float, Float]:

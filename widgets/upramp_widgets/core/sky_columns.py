@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from upramp.errors import InputError
 
-from .sky_plane import Float
+if TYPE_CHECKING:
+    from .sky_plane import Float
 
 __all__ = ["ROLES", "epochs", "find_columns", "numbers"]
 
@@ -71,9 +72,9 @@ def find_columns(names: list[str], given: dict[str, str], subject: str) -> dict[
     by_name = {name.strip().lower().replace(" ", "_"): name for name in reversed(names)}
     found = {}
     for role, usual in ROLES.items():
-        name = given.get(role) or next((by_name[n] for n in usual if n in by_name), None)
-        if name is not None:
-            found[role] = name
+        known = given.get(role) or next((by_name[n] for n in usual if n in by_name), None)
+        if known is not None:
+            found[role] = known
     return found
 
 
@@ -98,13 +99,13 @@ def numbers(table: Any, role: str, name: str, subject: str) -> Float:
 
     column = table[name]
     unit = getattr(column, "unit", None)
-    values = np.ma.asarray(getattr(column, "value", column))
+    values: Any = np.ma.asarray(getattr(column, "value", column))
     if role == "ra" and values.dtype.kind in "US":
         return _angles(values, "hourangle", name, subject)
     if role == "dec" and values.dtype.kind in "US":
         return _angles(values, "deg", name, subject)
     try:
-        plain = np.asarray(values.astype(float).filled(np.nan), float)
+        plain: Float = np.ma.filled(values.astype(np.float64), np.nan)
     except (TypeError, ValueError):
         raise InputError(
             subject, f"its column {name} holds no numbers", "choose another column"
@@ -114,7 +115,7 @@ def numbers(table: Any, role: str, name: str, subject: str) -> Float:
     if unit is None or role not in _UNITS or not isinstance(unit, UnitBase):
         return plain
     if role == "ra" and unit == Unit("hourangle"):
-        return plain * 15
+        return np.asarray(plain * 15)
     try:
         return np.asarray(Quantity(plain, unit).to_value(_UNITS[role]))
     except UnitConversionError:

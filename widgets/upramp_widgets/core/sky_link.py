@@ -186,8 +186,7 @@ class Link:
             )
         across = Axis(float(xlim[0]), float(xlim[1]), 4)
         up = Axis(float(ylim[0]), float(ylim[1]), 4)
-        x = across.first + (np.arange(width) + 0.5) * ((across.last - across.first) / width)
-        y = up.first + (np.arange(height) + 0.5) * ((up.last - up.first) / height)
+        x, y = _middles(across, width), _middles(up, height)
         places = self._places(across, up, x, y)
         shape = self.there.shape
         if shape is None:
@@ -217,6 +216,11 @@ class Link:
         across, up = Axis(across.first, across.last, count), Axis(up.first, up.last, count)
         places = np.stack(self.pixels(*np.meshgrid(across.nodes, up.nodes)))
         return Lattice(across, up, places)
+
+
+def _middles(axis: Axis, count: int) -> Float:
+    """Give the middles of equal parts of an axis."""
+    return axis.first + (np.arange(count, dtype=float) + 0.5) * (axis.last - axis.first) / count
 
 
 def link(here: Sky, there: Sky) -> Link:
