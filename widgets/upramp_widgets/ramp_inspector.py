@@ -128,11 +128,15 @@ class RampInspector(Pictured, ipywidgets.VBox):
         self._before: Counts | None = None
         self._ready = False
         self._box: RampSample | None = None
+        chosen = {name: traits.pop(name) for name in _SHARED if name in traits}
         traits.setdefault("group", ngroups - 1)
         super().__init__(**traits)
         self._show_plane()
         for name in _SHARED:
-            traitlets.link((self, name), (self.image, name))
+            # The image knows better how it begins; after that both say the same.
+            traitlets.link((self.image, name), (self, name))
+        for name, value in chosen.items():
+            setattr(self, name, value)
         self.controls = Controls(self)
         self.children = [
             self.controls.top,
@@ -278,8 +282,7 @@ class RampInspector(Pictured, ipywidgets.VBox):
         """
         left = Image.open(io.BytesIO(self.image.picture(theme))).convert("RGB")
         now, pinned = self._samples()
-        height = min(left.height, 420)
-        right = ramp_picture(now, pinned, height=height, dark=theme == "dark")
+        right = ramp_picture(now, pinned, height=left.height, dark=theme == "dark")
         whole = Image.new("RGB", (left.width + right.width, left.height), right.getpixel((0, 0)))
         whole.paste(left, (0, 0))
         whole.paste(right, (left.width, 0))
@@ -371,6 +374,9 @@ class RampInspector(Pictured, ipywidgets.VBox):
         self.controls.tell(now)
 
     def _clicked(self, x: int, y: int, held: Mapping[str, bool]) -> None:
+        if self._box is not None:
+            self._box = None
+            self._draw_ramps()
         if held["shift"]:
             self.pin(x, y)
 
