@@ -11,7 +11,7 @@ import traitlets
 from PIL import Image
 
 from upramp.dq import GROUP
-from upramp.errors import UsageError
+from upramp.errors import UprampError, UsageError
 
 from .core.colormaps import COLORMAPS
 from .core.ramp import Counts, RampModel
@@ -131,7 +131,11 @@ class RampInspector(Pictured, ipywidgets.VBox):
         chosen = {name: traits.pop(name) for name in _SHARED if name in traits}
         traits.setdefault("group", ngroups - 1)
         super().__init__(**traits)
-        self._show_plane()
+        try:
+            self._show_plane()
+        except UprampError:
+            self.model.close()
+            raise
         for name in _SHARED:
             # The image knows better how it begins; after that both say the same.
             traitlets.link((self.image, name), (self, name))
@@ -149,10 +153,10 @@ class RampInspector(Pictured, ipywidgets.VBox):
         self.image.on_stroke(self._stroked)
         self.image.on_action(self._acted)
         self.observe(self._show_plane, ["plane", "integration"])
-        self.observe(self._group_changed, "group")
+        self.observe(self._follow_group, "group")
         self.observe(self._changed, ["threshold", "overrides"])
         self.observe(self._draw_ramps, ["x", "y", "pinned", "corrections", "integration"])
-        self.image.observe(self._frame_changed, "frame")
+        self.image.observe(self._follow_frame, "frame")
         self.busy, self.status = True, "correcting the ramps: raw ones are shown meanwhile"
         self._worker.ask(self._prepare)
 
@@ -255,7 +259,8 @@ class RampInspector(Pictured, ipywidgets.VBox):
 
     def close(self) -> None:
         """Close the widget, and the file if it was opened here."""
-        self._worker.wait()
+        if hasattr(self, "_worker"):  # else it was never made, and ipywidgets clears it away
+            self._worker.wait()
         super().close()
         self.model.close()
 
@@ -328,7 +333,8 @@ class RampInspector(Pictured, ipywidgets.VBox):
         limits = "percentile"
         if kind in {"rate", "significance"}:
             if not self._ready:
-                self.status = "this is shown as soon as the ramps are corrected"
+                refused = self.model.refused
+                self.status = refused or "this is shown as soon as the ramps are corrected"
                 return
             self.image.unit = "DN/s" if kind == "rate" else "sigma"
             self.image.show(self._plane(kind, integration, 0), limits=limits)
@@ -346,12 +352,12 @@ class RampInspector(Pictured, ipywidgets.VBox):
             limits=limits,
         )
 
-    def _group_changed(self, _: Any) -> None:
+    def _follow_group(self, _: Any) -> None:
         if self.plane in {"group", "difference"}:
             self.image.frame = self.group
         self.image.refresh_masks()
 
-    def _frame_changed(self, change: Any) -> None:
+    def _follow_frame(self, change: Any) -> None:
         if self.plane in {"group", "difference"}:
             self.group = change["new"]
 
