@@ -81,8 +81,12 @@ def test_a_ramp_is_shown_after_each_step_that_is_asked_for():
     view = RampView()
     view.show(sample(corrections=steps), corrections=["raw", "linearity"])
     assert view.lines.data["name"] == ["raw", "linearity"]
-    np.testing.assert_array_equal(view.lines.data["ys"][0], [9000] * 6)
-    assert view.ramp.y_range.end > 9000
+    # From where the corrected ramp begins: its bias would leave nothing to be seen.
+    np.testing.assert_array_equal(view.lines.data["ys"][0], [view.points.data["v"][0]] * 6)
+    assert view.ramp.y_range.end < 9000
+    assert view.ramp.legend.visible
+    view.show(sample())
+    assert not view.ramp.legend.visible
 
 
 def test_themes_change_ink_and_paper():

@@ -47,7 +47,6 @@ class Controls:
 
     def __init__(self, owner: RampInspector) -> None:
         self._owner = owner
-        nints, ngroups = owner.model.shape[:2]
         plane = ipywidgets.ToggleButtons(
             options=[("group", "group"), ("difference", "difference"), ("rate", "rate"),
                      ("significance", "significance")],
@@ -55,24 +54,7 @@ class Controls:
             style={"button_width": "auto"},
         )  # fmt: skip
         traitlets.link((owner, "plane"), (plane, "value"))
-        self.top = ipywidgets.HBox(
-            [
-                plane,
-                self._slider("integration", nints),
-                self._slider("group", ngroups),
-            ]
-        )
-        threshold = ipywidgets.FloatLogSlider(
-            value=owner.threshold,
-            base=10,
-            min=0,
-            max=2,
-            step=0.005,
-            description="threshold",
-            tooltip="jump.rejection_threshold, in sigma",
-            readout_format=".2f",
-        )
-        traitlets.link((owner, "threshold"), (threshold, "value"))
+        self.top = ipywidgets.HBox([plane, self._integrations(owner.model.shape[0])])
         apply = ipywidgets.Button(description="Apply", tooltip="search the whole detector anew")
         apply.on_click(lambda _: owner.apply())
         pin = ipywidgets.Button(description="Pin", tooltip="keep this pixel's ramp in the plot")
@@ -81,25 +63,26 @@ class Controls:
         unpin.on_click(lambda _: owner.unpin())
         self._parameters = ipywidgets.VBox()
         more = ipywidgets.Accordion([self._parameters], titles=("jump and ramp_fit",))
-        self._steps = ipywidgets.SelectMultiple(description="after", rows=5)
+        self._steps = ipywidgets.SelectMultiple(
+            description="ramp after", rows=4, tooltip="draw the ramp after these corrections, too"
+        )
         self._steps.observe(self._choose_steps, "value")
         self.text = ipywidgets.HTML()
-        self.bottom = ipywidgets.VBox(
-            [ipywidgets.HBox([threshold, apply, pin, unpin, self._steps]), more]
-        )
+        self.bottom = ipywidgets.VBox([ipywidgets.HBox([apply, pin, unpin, self._steps]), more])
 
-    def _slider(self, name: str, count: int) -> ipywidgets.Widget:
+    def _integrations(self, count: int) -> ipywidgets.Widget:
+        owner = self._owner
         slider = ipywidgets.IntSlider(
-            value=getattr(self._owner, name) + 1,
+            value=owner.integration + 1,
             min=1,
             max=count,
-            description=name,
+            description="integration",
             disabled=count == 1,
-            layout={"width": "240px"},
+            layout={"width": "300px"},
         )
-        # People count groups and integrations from 1, as the pipeline's keywords do.
-        slider.observe(lambda change: setattr(self._owner, name, change["new"] - 1), "value")
-        self._owner.observe(lambda change: setattr(slider, "value", change["new"] + 1), name)
+        # People count integrations from 1, as the pipeline's keywords do.
+        slider.observe(lambda told: setattr(owner, "integration", told["new"] - 1), "value")
+        owner.observe(lambda told: setattr(slider, "value", told["new"] + 1), "integration")
         return slider
 
     def offer(self, steps: Mapping[str, Mapping[str, Any]]) -> None:

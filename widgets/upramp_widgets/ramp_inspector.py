@@ -120,7 +120,12 @@ class RampInspector(Pictured, ipywidgets.VBox):
             exposure, **({} if overrides is None else {"overrides": overrides}), threads=threads
         )
         ngroups = self.model.shape[1]
-        self.image = ImageView(title=self.model.name, unit="DN", tools=("pan", "inspect", "box"))
+        self.image = ImageView(
+            title=self.model.name,
+            unit="DN",
+            tools=("pan", "inspect", "box"),
+            layout={"flex": "1 1 400px", "min_width": "320px"},
+        )
         self.ramps = RampView()
         self._worker = Worker("upramp inspector", self._failed)
         self._planes: dict[tuple[str, int, int], NDArray[np.float32]] = {}
@@ -145,7 +150,12 @@ class RampInspector(Pictured, ipywidgets.VBox):
         self.children = [
             self.controls.top,
             ipywidgets.HBox(
-                [self.image, ipywidgets.VBox([self.ramps.widget(), self.controls.text])]
+                [
+                    self.image,
+                    ipywidgets.VBox(
+                        [self.ramps.widget(), self.controls.text], layout={"flex": "0 0 auto"}
+                    ),
+                ]
             ),
             self.controls.bottom,
         ]

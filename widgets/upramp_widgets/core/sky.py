@@ -7,7 +7,6 @@ is below `TOLERANCE`; where no grid gets there, they are the exact ones.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,6 +16,7 @@ from upramp.errors import InputError, UsageError
 
 from .sky_grids import SkyGrids
 from .sky_labels import readout_text
+from .sky_places import Located, Readout
 from .sky_plane import ARCSEC, Float, local_axes, to_degrees, to_vectors
 from .sky_solve import solve
 from .sky_view import ProjectedPlane
@@ -36,62 +36,6 @@ _SLOPE: Final = 0.5
 """Pixels to either side from which a slope is taken."""
 
 
-@dataclass(frozen=True)
-class Located:
-    """Pixels that see places on the sky.
-
-    Attributes
-    ----------
-    x, y : numpy.ndarray
-        Pixels, counted from 0; NaN where there is none.
-    outside : numpy.ndarray of bool
-        Where a pixel is outside the bounding box: extrapolated, if given.
-    found : numpy.ndarray of bool
-        Where there is a pixel at all, inside or not.
-    """
-
-    x: Float
-    y: Float
-    outside: NDArray[np.bool_]
-    found: NDArray[np.bool_]
-
-    @property
-    def problem(self) -> str:
-        """A sentence on the places that have no pixel; empty if all have one."""
-        lost = int((~self.found).sum())
-        if not lost:
-            return ""
-        of = f"{lost} of {self.found.size} places" if self.found.size > 1 else "The place"
-        return f"{of} could not be found in the image: the inverse did not converge there."
-
-
-@dataclass(frozen=True)
-class Readout:
-    """What is under the cursor.
-
-    Attributes
-    ----------
-    x, y : float
-        Pixel.
-    ra, dec : float
-        Degrees, ICRS; NaN where the pixel sees no sky.
-    wavelength : float
-        In the sky's ``wavelength_unit``; NaN where there is none.
-    outside : bool
-        Whether the pixel is outside the bounding box, so extrapolated.
-    text : str
-        The same for a person, in a line.
-    """
-
-    x: float
-    y: float
-    ra: float
-    dec: float
-    wavelength: float
-    outside: bool
-    text: str
-
-
 class Sky:
     """Coordinates of an image on the sky; `open_sky` makes one of anything.
 
@@ -103,8 +47,6 @@ class Sky:
     ----------
     projection
         How pixels see the sky.
-    shape
-        Shape of the image, (..., ny, nx), if it is known.
     epoch
         When the image was taken (astropy.time.Time), if it is known.
     pointing
@@ -114,6 +56,8 @@ class Sky:
     ----------
     source : str
         What the coordinates come from.
+    shape : (int, int) or None
+        Rows and columns of the image, if that is known.
     box : Box
         The bounding box: left, right, low and high edge.
     dispersed : bool
@@ -132,7 +76,6 @@ class Sky:
         self,
         projection: Projection,
         *,
-        shape: tuple[int, ...] | None = None,
         epoch: Any = None,
         pointing: Pointing | None = None,
     ) -> None:
@@ -140,7 +83,7 @@ class Sky:
         self.box: Box = projection.box
         self.dispersed = projection.dispersed
         self.wavelength_unit = projection.wavelength_unit
-        self.shape = None if shape is None or len(shape) < 2 else tuple(shape[-2:])
+        self.shape = projection.shape
         self.epoch = epoch
         self.pointing = pointing
         self._projection = projection

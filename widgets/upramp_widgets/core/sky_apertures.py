@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, Final
+from functools import cache
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -135,11 +136,9 @@ def aperture_outlines(
         )
     outlines = []
     for instrument, name in chosen:
-        aperture = aperture_file(instrument)[name]
-        if aperture.AperType == "TRANSFORM":
-            continue
-        ra, dec = pointing.sky(*_outline(aperture))
-        outlines.append(ApertureOutline(instrument, name, ra, dec))
+        outline = _outline(instrument, name)
+        if outline is not None:
+            outlines.append(ApertureOutline(instrument, name, *pointing.sky(*outline)))
     return outlines
 
 
@@ -155,8 +154,12 @@ def _instruments(wanted: str | Iterable[str]) -> list[str]:
     return chosen
 
 
-def _outline(aperture: Any) -> tuple[Float, Float]:
-    """Give a closed outline in V2, V3, arcseconds."""
+@cache
+def _outline(instrument: str, name: str) -> tuple[Float, Float] | None:
+    """Give a closed outline in V2, V3, arcseconds; None for what is no part of the sky."""
+    aperture = aperture_file(instrument)[name]
+    if aperture.AperType == "TRANSFORM":
+        return None
     if aperture.AperType in _WITH_PIXELS and aperture.Sci2IdlDeg is not None:
         x, y = _along_edges(*(np.asarray(side, float) for side in aperture.corners("sci")))
         v2, v3 = aperture.sci_to_tel(x, y)

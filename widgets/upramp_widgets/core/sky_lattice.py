@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy.typing import DTypeLike, NDArray
 
     from .sky_plane import Float
 
 __all__ = ["Axis", "Lattice"]
 
 _STENCIL = 4
-_OFFSETS = np.arange(_STENCIL)
 
 
 @dataclass(frozen=True)
@@ -70,13 +69,6 @@ class Axis:
         a, b, c = t - 1, t - 2, t - 3
         return start, np.stack([a * b * c / -6, t * b * c / 2, t * a * c / -2, t * a * b / 6])
 
-    def matrix(self, places: Float) -> Float:
-        """Give the weights as a matrix, (places, nodes)."""
-        start, weights = self.weights(places)
-        full = np.zeros((len(places), self.count))
-        full[np.arange(len(places))[:, None], start[:, None] + _OFFSETS] = weights.T
-        return full
-
 
 @dataclass(frozen=True)
 class Lattice:
@@ -112,6 +104,26 @@ class Lattice:
             total += wy[j] * along
         return total
 
-    def on(self, x: Float, y: Float) -> Float:
-        """Interpolate on the grid of all columns x and rows y; gives (k, len(y), len(x))."""
-        return np.asarray(self.up.matrix(y) @ self.values @ self.across.matrix(x).T)
+    def on(self, x: Float, y: Float, dtype: DTypeLike = np.float64) -> NDArray[Any]:
+        """Interpolate on the grid of all columns x and rows y; gives (k, len(y), len(x)).
+
+        Parameters
+        ----------
+        x, y
+            Columns and rows.
+        dtype
+            float64, or float32 where that is precise enough.
+        """
+        row, wy = self.up.weights(y)
+        column, wx = self.across.weights(x)
+        wy, wx = wy.astype(dtype), wx.astype(dtype)
+        found = np.empty((len(self.values), len(y), len(x)), dtype)
+        # No product of matrices: its threads wait for one another on a busy machine.
+        for plane, out in zip(self.values.astype(dtype), found, strict=True):
+            lines = sum(wy[j][:, None] * plane.take(row + j, axis=0) for j in range(_STENCIL))
+            np.multiply(lines.take(column, axis=1), wx[0], out=out)
+            for i in range(1, _STENCIL):
+                part = lines.take(column + i, axis=1)
+                part *= wx[i]
+                np.add(out, part, out=out)
+        return found

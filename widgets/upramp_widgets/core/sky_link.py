@@ -192,25 +192,34 @@ class Link:
         if shape is None:
             _, right, _, top = self.there.box
             shape = int(np.floor(top + 0.5)), int(np.floor(right + 0.5))
-        # Far away would not fit into an integer; NaN fits into none.
-        columns, rows = (
-            np.rint(np.clip(np.nan_to_num(p, nan=-9.0), -9, size + 9)).astype(np.int32)
-            for p, size in zip(places, shape[::-1], strict=True)
-        )
-        inside = (columns >= 0) & (columns < shape[1]) & (rows >= 0) & (rows < shape[0])
-        columns[~inside], rows[~inside] = 0, 0
+        # Half a pixel on, what is left of a number's fraction is its nearest pixel.
+        place_x, place_y = places
+        place_x += 0.5
+        place_y += 0.5
+        inside = place_x >= 0
+        inside &= place_x < shape[1]
+        inside &= place_y >= 0
+        inside &= place_y < shape[0]
+        with np.errstate(invalid="ignore"):
+            columns, rows = place_x.astype(np.int32), place_y.astype(np.int32)
+        # Far away, or nowhere, is no integer: whatever came of it goes.
+        columns *= inside
+        rows *= inside
         return Resampling(rows, columns, inside)
 
-    def _places(self, across: Axis, up: Axis, x: Float, y: Float) -> Float:
-        """Give the other image's pixels of a grid of columns and rows, (2, len(y), len(x))."""
+    def _places(self, across: Axis, up: Axis, x: Float, y: Float) -> NDArray[np.float32]:
+        """Give the other image's pixels of a grid of columns and rows, (2, len(y), len(x)).
+
+        A ten-thousandth of a pixel is enough here, and half as much to move.
+        """
         for count in _COUNTS:
             lattice = self._lattice(across, up, count)
             middles = lattice.across.middles, lattice.up.middles
             exact = np.stack(self.pixels(*np.meshgrid(*middles)))
             error = np.abs(lattice.on(*middles) - exact).max()
             if error < _TOLERANCE:
-                return lattice.on(x, y)
-        return np.stack(self.pixels(*np.meshgrid(x, y)))
+                return lattice.on(x, y, np.float32)
+        return np.stack(self.pixels(*np.meshgrid(x, y))).astype(np.float32)
 
     def _lattice(self, across: Axis, up: Axis, count: int) -> Lattice:
         across, up = Axis(across.first, across.last, count), Axis(up.first, up.last, count)

@@ -79,7 +79,7 @@ def open_sky(
     if hasattr(image, "meta") or hasattr(image, "slits"):
         return _of_model(image, slit, inputs)
     if hasattr(image, "forward_transform"):
-        return Sky(projection_of_gwcs(image, shape, inputs), shape=shape)
+        return Sky(projection_of_gwcs(image, shape, inputs))
     return _of_fits(image, shape)
 
 
@@ -95,7 +95,7 @@ def _of_fits(image: Any, shape: tuple[int, ...] | None) -> Sky:
             "it is no image, model or WCS",
             "give a file, an exposure, a data model, a gwcs or a FITS WCS",
         )
-    return Sky(projection_of_fits(image, shape), shape=shape)
+    return Sky(projection_of_fits(image, shape))
 
 
 # ---- data models --------------------------------------------------------------------------
@@ -115,7 +115,7 @@ def _of_model(model: Any, slit: int | str | None, inputs: tuple[float, ...]) -> 
         projection = projection_of_gwcs(wcs, shape, inputs, subject=facts.subject)
     else:
         projection = projection_of_pointing(facts)
-    return Sky(projection, shape=shape, epoch=facts.epoch, pointing=facts.pointing)
+    return Sky(projection, epoch=facts.epoch, pointing=facts.pointing)
 
 
 def _name_of(model: Any) -> Any:
@@ -145,7 +145,7 @@ def _of_exposure(exposure: Exposure, slit: int | str | None, inputs: tuple[float
         projection = projection_of_gwcs(wcs, shape, inputs, subject=facts.subject)
     else:
         projection = _without_gwcs(exposure, facts, reasons)
-    return Sky(projection, shape=shape, epoch=facts.epoch, pointing=facts.pointing)
+    return Sky(projection, epoch=facts.epoch, pointing=facts.pointing)
 
 
 def _in_asdf(

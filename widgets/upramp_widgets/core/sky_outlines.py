@@ -94,7 +94,7 @@ def outlines(region: Any, sky: Sky | None = None) -> list[Outline]:
     if on_sky and sky is None:
         raise UsageError("a region on the sky", "the image has no sky", "give one in pixels")
     paths = _SHAPES[kind](region, _SkyPen(sky) if on_sky and sky is not None else _PixelPen())
-    include = bool(region.meta.get("include", True)) and region.meta.get("include") != "-"
+    include = bool(region.meta.get("include", True))
     text = str(getattr(region, "text", None) or region.meta.get("text") or "")
     closed = kind not in {"Line", "Point", "Text"}
     return [Outline(x, y, closed, include, text) for x, y in paths]

@@ -12,7 +12,7 @@ import numpy as np
 from upramp.errors import InputError
 
 from .sky_plane import ARCSEC, Float, to_degrees, to_vectors
-from .sky_projection import Projection, box_of_shape
+from .sky_projection import Projection, box_of_shape, plane_shape
 
 if TYPE_CHECKING:
     from .sky_facts import Facts
@@ -124,7 +124,10 @@ def projection_of_pointing(facts: Facts) -> Projection:
         return pointing.sky(v2, v3)
 
     return Projection(
-        forward, box_of_shape(facts.shape), f"pointing keywords and aperture {name} of the SIAF"
+        forward,
+        box_of_shape(facts.shape),
+        f"pointing keywords and aperture {name} of the SIAF",
+        plane_shape(facts.shape),
     )
 
 

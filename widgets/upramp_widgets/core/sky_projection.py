@@ -16,13 +16,22 @@ if TYPE_CHECKING:
 
     from .sky_plane import Float
 
-__all__ = ["Box", "Projection", "box_of_shape", "projection_of_fits", "projection_of_gwcs"]
+__all__ = [
+    "Box",
+    "Projection",
+    "box_of_shape",
+    "plane_shape",
+    "projection_of_fits",
+    "projection_of_gwcs",
+]
 
 Box = tuple[float, float, float, float]
 """Left, right, low and high edge, in pixels; pixels on them are inside."""
 
 _SAMPLES: Final = 24
 """Pixels along each axis that are asked whether their wavelength differs."""
+_EDGE: Final = 1e-6
+"""Pixels that one on an edge may be moved to be inside."""
 _NO_DISPERSION: Final = 1e-9
 """Relative differences of wavelength that come from rounding."""
 
@@ -41,6 +50,8 @@ class Projection:
         The bounding box.
     source : str
         What it comes from.
+    shape : (int, int) or None
+        Rows and columns of the image, where that is known.
     wavelength_unit : str
         Unit of the wavelength that pixels have; empty where they have none.
     dispersed : bool
@@ -53,6 +64,7 @@ class Projection:
     forward: Callable[[Float, Float], tuple[Float, ...]]
     box: Box
     source: str
+    shape: tuple[int, int] | None = None
     wavelength_unit: str = ""
     dispersed: bool = False
     backward: Callable[..., tuple[Float, Float]] | None = None
@@ -72,6 +84,11 @@ def box_of_shape(shape: tuple[int, ...]) -> Box:
         )
     ny, nx = shape[-2:]
     return -0.5, nx - 0.5, -0.5, ny - 0.5
+
+
+def plane_shape(shape: tuple[int, ...] | None) -> tuple[int, int] | None:
+    """Give rows and columns of an array (..., ny, nx); None where that is not known."""
+    return None if shape is None or len(shape) < 2 else (int(shape[-2]), int(shape[-1]))
 
 
 def projection_of_gwcs(
@@ -115,12 +132,19 @@ def projection_of_gwcs(
     factors = [float(unit.to("deg")) for unit in celestial.unit[:2]]
     wavelength = None if spectral is None else spectral.axes_order[0]
 
+    box = _gwcs_box(wcs, shape, inputs, subject)
+    sliced = _is_sliced(wcs)
+
     def forward(x: Float, y: Float) -> tuple[Float, ...]:
+        within = _within(box, x, y) if sliced else (x, y)
         rest = [np.full_like(x, value) for value in inputs]
         with np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            world = wcs(x, y, *rest, with_bounding_box=False)
+            world = wcs(*within, *rest, with_bounding_box=False)
         plain = [np.asarray(getattr(axis, "value", axis), float) for axis in world]
+        if sliced:
+            moved = np.hypot(within[0] - x, within[1] - y)
+            plain = [np.where(moved < _EDGE, axis, np.nan) for axis in plain]
         ra, dec = to_icrs(plain[lon] * factors[0], plain[lat] * factors[1])
         return (ra, dec) if wavelength is None else (ra, dec, plain[wavelength])
 
@@ -138,13 +162,13 @@ def projection_of_gwcs(
         x, y = (np.asarray(getattr(axis, "value", axis), float) for axis in pixels[:2])
         return x, y
 
-    box = _gwcs_box(wcs, shape, inputs, subject)
     dispersed = wavelength is not None and _is_dispersed(forward, box)
     planar = wanted == 2 and (dispersed or wavelength is None)
     return Projection(
         forward,
         box,
         "gwcs",
+        plane_shape(shape),
         "" if wavelength is None else str(spectral.unit[0]),
         dispersed,
         backward if planar else None,
@@ -200,7 +224,8 @@ def projection_of_fits(
             x, y = np.full((2, len(ra)), np.nan)
         return x, y
 
-    return Projection(forward, box_of_shape(shape), "FITS WCS keywords", backward=backward)
+    box = box_of_shape(shape)
+    return Projection(forward, box, "FITS WCS keywords", plane_shape(shape), backward=backward)
 
 
 # ---- gwcs ---------------------------------------------------------------------------------
@@ -224,6 +249,24 @@ def _frames(wcs: Any, subject: object) -> tuple[Any, Any]:
 def _is_compound(wcs: Any) -> bool:
     """Say whether the bounding box depends on an input, as one slit's does."""
     return hasattr(wcs.bounding_box, "bounding_boxes")
+
+
+def _is_sliced(wcs: Any) -> bool:
+    """Say whether a gwcs looks its slices up in an array, which has nothing outside."""
+    from gwcs.selector import RegionsSelector
+
+    transform = wcs.forward_transform
+    parts = transform.traverse_postorder() if hasattr(transform, "traverse_postorder") else []
+    return any(isinstance(part, RegionsSelector) for part in (transform, *parts))
+
+
+def _within(box: Box, x: Float, y: Float) -> tuple[Float, Float]:
+    """Put pixels into a box; its last edges are the next pixels' in an array."""
+    left, right, low, high = box
+    return (
+        np.clip(x, left, np.nextafter(right, left)),
+        np.clip(y, low, np.nextafter(high, low)),
+    )
 
 
 def _gwcs_box(

@@ -265,16 +265,17 @@ def _serialized(region: Any) -> str:
                 "use circles, boxes or polygons",
             ) from error
     # One block each: what a region says of itself must not become another's.
-    return _with_own_properties([line for line in text.splitlines() if line and line[0] != "#"])
+    lines = [line for line in text.splitlines() if line and line[0] != "#"]
+    return _with_own_properties(lines, meant=bool(region.meta.get("include", True)))
 
 
-def _with_own_properties(lines: list[str]) -> str:
+def _with_own_properties(lines: list[str], *, meant: bool) -> str:
     """Write a region's properties beside it: as global ones they would be the next one's too."""
     shared = [line.removeprefix("global ") for line in lines if line.startswith("global ")]
     frame, *rest = [line for line in lines if not line.startswith("global ")]
     if not rest:
         raise UsageError("a region", "DS9 has no such shape", "use circles, boxes or polygons")
-    written = rest[-1]
+    written = rest[-1] if meant else f"-{rest[-1]}"
     if shared:
         written += (" " if "#" in written else " # ") + " ".join(shared)
     return f"{frame}\n{written}\n"

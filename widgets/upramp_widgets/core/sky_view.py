@@ -87,7 +87,7 @@ class ProjectedPlane:
         widths = np.linalg.svd(slopes, compute_uv=False)
         # Along a slit only one direction of pixels leads anywhere.
         scale = float(widths[0] if projection.dispersed else np.sqrt(widths.prod()))
-        if not scale > 0:
+        if not scale > _NOISE:
             raise InputError(
                 projection.source, "all pixels see the same place", "assign the WCS again"
             )

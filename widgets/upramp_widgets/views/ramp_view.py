@@ -35,6 +35,9 @@ MARKS: Final = {
 }
 """How a group is drawn that carries a flag: shape, size, words."""
 
+_STEPS: Final = ("#b14a00", "#a0740a", "#6a7f00", "#00805a", "#007a8a", "#3b66b0", "#7a4fb0")
+"""Of the ramp after one correction and the next."""
+
 _INK: Final = {
     False: {"ink": "#1f2933", "paper": "#ffffff", "grid": "#e4e7eb", "now": "#1f2933"},
     True: {"ink": "#d8dee9", "paper": "#111417", "grid": "#2b3038", "now": "#f5f7fa"},
@@ -57,7 +60,7 @@ class RampView:
         self._pinned: tuple[RampSample, ...] = ()
         self._corrections: tuple[str, ...] = ()
         self.points = ColumnDataSource(_no_points())
-        self.lines = ColumnDataSource({"xs": [], "ys": [], "colour": [], "dash": [], "name": []})
+        self.lines = ColumnDataSource({"xs": [], "ys": [], "colour": [], "name": []})
         self.fits = ColumnDataSource({"xs": [], "ys": [], "colour": []})
         self.bands = ColumnDataSource({"xs": [], "ys": [], "colour": []})
         self.left = ColumnDataSource({"t": [], "r": [], "colour": []})
@@ -94,8 +97,9 @@ class RampView:
             "ys",
             source=self.lines,
             color="colour",
-            line_dash={"field": "dash"},
-            line_width=1.5,
+            line_dash="dashed",
+            line_width=1.8,
+            legend_field="name",
         )
         ramp.multi_line("xs", "ys", source=self.fits, color="colour", line_width=2.5)
         self._dots = ramp.scatter(
@@ -122,6 +126,9 @@ class RampView:
             ),
             CrosshairTool(dimensions="height", line_alpha=0.3),
         )
+        ramp.legend.title = "after, moved onto the first group"
+        ramp.legend.location = "bottom_right"
+        ramp.legend.background_fill_alpha = 0.7
         for each in (ramp, self.residuals):
             each.toolbar.logo = None
             each.toolbar.autohide = True
@@ -148,6 +155,9 @@ class RampView:
                 axis.major_label_text_color = ink["ink"]
                 axis.axis_line_color = axis.major_tick_line_color = ink["ink"]
                 axis.minor_tick_line_color = ink["grid"]
+        legend = self.ramp.legend
+        legend.label_text_color = legend.title_text_color = ink["ink"]
+        legend.background_fill_color = ink["paper"]
         self._zero.glyph.line_color = ink["ink"]
         self._refresh()
 
@@ -183,12 +193,13 @@ class RampView:
 
     def _refresh(self) -> None:
         points, fits, bands, left = _no_points(), _no_lines(), _no_lines(), _no_residuals()
-        lines: dict[str, list[Any]] = {**_no_lines(), "dash": [], "name": []}
+        lines: dict[str, list[Any]] = {**_no_lines(), "name": []}
         paper = _INK[self._dark]["paper"]
         for sample, colour in self._coloured():
             _add_points(points, sample, colour, paper)
             _add_fit(fits, bands, left, sample, colour)
         self._add_corrections(lines)
+        self.ramp.legend.visible = bool(lines["name"])
         self._fit_ranges(points, lines, left)
         for source, data in (
             (self.bands, bands),
@@ -200,15 +211,20 @@ class RampView:
             source.data = data
 
     def _add_corrections(self, lines: dict[str, list[Any]]) -> None:
+        """Draw the ramp after some steps, from where the corrected one begins.
+
+        A bias is a hundred times what a faint source adds: on one scale with it nothing of
+        what the steps do to the ramp's form could be seen.
+        """
         now = self._now
         if now is None:
             return
-        for correction in now.corrections:
+        for number, correction in enumerate(now.corrections):
             if correction.step in self._corrections:
+                values = correction.data[now.integration].astype(np.float64)
                 lines["xs"].append(now.times)
-                lines["ys"].append(correction.data[now.integration].astype(np.float64))
-                lines["colour"].append(_INK[self._dark]["ink"])
-                lines["dash"].append("dotted" if correction.step == "raw" else "dashed")
+                lines["ys"].append(values - values[0] + now.data[0])
+                lines["colour"].append(_STEPS[number % len(_STEPS)])
                 lines["name"].append(correction.step)
 
     def _fit_ranges(

@@ -241,7 +241,7 @@ class Store {
     const factors = {};
     const want = [];
     this.wanted(view, this.frame, want, factors);
-    if (!want.length && (this.stepped || this.model.get("playing"))) this.ahead(view, want, factors);
+    if (!want.length) this.ahead(view, want, factors);
     if (!want.length) return;
     const sequence = ++this.sequence;
     this.asked = { sequence, at: performance.now(), factors };
@@ -271,10 +271,11 @@ class Store {
     }
   }
 
-  /** Ask for the frames that will be stepped to, one by one, the nearest first. */
+  /** Ask ahead for the next frame; when frames are stepped through, for all, one by one. */
   ahead(view, want, factors) {
     const { frames } = this.scene;
-    for (let step = 1; step < frames && !want.length; step++) {
+    const far = this.stepped || this.model.get("playing") ? frames - 1 : Math.min(1, frames - 1);
+    for (let step = 1; step <= far && !want.length; step++) {
       this.wanted(view, (this.frame + step) % frames, want, factors, ["image"]);
     }
   }
