@@ -124,4 +124,8 @@ def test_the_kernel_sends_bokehjs_to_who_asks():
     assert sent == []
     host._answer(host, {"kind": "need-bokehjs"}, [])
     assert sent[0]["kind"] == "bokehjs"
+    view = RampView()
+    told = view.widget()
+    told._answer(told, {"kind": "theme", "dark": True}, [])
+    assert view.ramp.background_fill_color != RampView().ramp.background_fill_color
     assert "Bokeh" in sent[0]["source"]

@@ -67,6 +67,7 @@ class Controls:
             description="ramp after", rows=4, tooltip="draw the ramp after these corrections, too"
         )
         self._steps.observe(self._choose_steps, "value")
+        owner.observe(self._follow_steps, "corrections")
         self.text = ipywidgets.HTML()
         self.bottom = ipywidgets.VBox([ipywidgets.HBox([apply, pin, unpin, self._steps]), more])
 
@@ -120,6 +121,9 @@ class Controls:
     def _choose_steps(self, change: Any) -> None:
         self._owner.corrections = tuple(change["new"])
 
+    def _follow_steps(self, change: Any) -> None:
+        self._steps.value = tuple(each for each in change["new"] if each in self._steps.options)
+
     def tell(self, sample: RampSample | None) -> None:
         """Say in words what is shown, and offer the steps that can be.
 
@@ -134,4 +138,6 @@ class Controls:
         self.text.value = f"<pre>{sample.text()}</pre>"
         steps = tuple(each.step for each in sample.corrections)
         if steps and steps != tuple(self._steps.options):
+            chosen = self._owner.corrections
             self._steps.options = steps
+            self._steps.value = tuple(each for each in chosen if each in steps)

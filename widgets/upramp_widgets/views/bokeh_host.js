@@ -26,6 +26,25 @@ function load(model) {
   return window[WAIT];
 }
 
+function isDark() {
+  const light = document.body.dataset.jpThemeLight;
+  if (light !== undefined) return light === "false";
+  return window.matchMedia("(prefers-color-scheme: dark)").matches;
+}
+
+function followTheme(model) {
+  let told;
+  const tell = () => {
+    if (isDark() === told) return;
+    told = isDark();
+    model.send({ kind: "theme", dark: told });
+  };
+  tell();
+  const watcher = new MutationObserver(tell);
+  watcher.observe(document.body, { attributes: true });
+  return () => watcher.disconnect();
+}
+
 async function render({ model, el }) {
   const note = document.createElement("div");
   note.setAttribute("role", "status");
@@ -38,7 +57,11 @@ async function render({ model, el }) {
     const view = await manager.create_view(child);
     note.remove();
     el.append(view.el);
-    return () => view.remove();
+    const unfollow = followTheme(model);
+    return () => {
+      unfollow();
+      view.remove();
+    };
   } catch (error) {
     note.textContent = `The plot cannot be shown: ${error.message}. Run its cell again.`;
   }

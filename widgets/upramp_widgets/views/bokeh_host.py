@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anywidget
 import ipywidgets
 import traitlets
 from jupyter_bokeh import BokehModel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["BokehHost"]
 
@@ -26,18 +29,26 @@ class BokehHost(anywidget.AnyWidget):
     ----------
     figure
         Any layout of Bokeh.
+    themed
+        Told whether the page is dark, at first and when that changes.
     """
 
     _esm = Path(__file__).with_name("bokeh_host.js")
     child = traitlets.Instance(ipywidgets.Widget).tag(sync=True, **ipywidgets.widget_serialization)
 
-    def __init__(self, figure: Any, **options: Any) -> None:
+    def __init__(
+        self, figure: Any, themed: Callable[[bool], None] | None = None, **options: Any
+    ) -> None:
         super().__init__(child=BokehModel(figure, combine_events=True), **options)
+        self._themed = themed
         self.on_msg(self._answer)
 
     def _answer(self, _widget: Any, message: Any, _buffers: Any) -> None:
-        if isinstance(message, dict) and message.get("kind") == "need-bokehjs":
+        kind = message.get("kind") if isinstance(message, dict) else None
+        if kind == "need-bokehjs":
             self.send({"kind": "bokehjs", "source": _bokehjs()})
+        elif kind == "theme" and self._themed is not None:
+            self._themed(bool(message.get("dark")))
 
 
 @cache

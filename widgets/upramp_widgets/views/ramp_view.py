@@ -127,7 +127,7 @@ class RampView:
             CrosshairTool(dimensions="height", line_alpha=0.3),
         )
         ramp.legend.title = "after, moved onto the first group"
-        ramp.legend.location = "bottom_right"
+        ramp.legend.location = "top_left"
         ramp.legend.background_fill_alpha = 0.7
         for each in (ramp, self.residuals):
             each.toolbar.logo = None
@@ -248,7 +248,7 @@ class RampView:
 
     def widget(self) -> BokehHost:
         """Give the figure as a widget."""
-        return BokehHost(self.layout)
+        return BokehHost(self.layout, lambda dark: self.set_theme(dark=dark))
 
     def to_html(self, title: str = "ramp") -> str:
         """Give a page that needs no kernel and no network.
