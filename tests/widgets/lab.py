@@ -20,6 +20,7 @@ import sys
 import time
 import urllib.parse
 import urllib.request
+from pathlib import Path
 
 PATIENCE = 60.0
 TOKEN = "a-token-of-the-tests"
@@ -172,6 +173,8 @@ class Notebook:
         self.page = context.new_page()
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("console", self._console)
+        self.sent = self.received = self.messages = 0
+        self.page.on("websocket", self._count)
 
     def _only_here(self, route):
         if urllib.parse.urlsplit(route.request.url).hostname == "127.0.0.1":
@@ -183,6 +186,20 @@ class Notebook:
     def _console(self, line):
         if line.type == "error" and not any(part in line.text for part in HARMLESS):
             self.complaints.append(line.text)
+
+    def _count(self, socket):
+        """Count messages and their bytes, as they are before any compression."""
+
+        def out(payload):
+            self.sent += len(payload)
+            self.messages += 1
+
+        def back(payload):
+            self.received += len(payload)
+            self.messages += 1
+
+        socket.on("framesent", out)
+        socket.on("framereceived", back)
 
     def load(self):
         """Load the page, or load it again."""
@@ -225,7 +242,7 @@ class Notebook:
         """Take a picture, if a folder for them is said by UPRAMP_TEST_PICTURES."""
         folder = os.environ.get("UPRAMP_TEST_PICTURES")
         if folder:
-            (locator or self.page).screenshot(path=os.path.join(folder, f"{path}.png"))
+            (locator or self.page).screenshot(path=Path(folder) / f"{path}.png")
 
     def until_drawn(self, selector=".upramp-image-view"):
         """Note each picture that the image view draws from now on; see `drawn`."""
@@ -235,7 +252,7 @@ class Notebook:
         """Give the notes: when each picture was drawn (ms of the page's clock) and of what."""
         return self.page.evaluate("window.upDrawn ?? []")
 
-    def time(self, act, ready, patience=10.0):
+    def time(self, act, ready, event=None, patience=10.0):
         """Give ms from a real event to the first frame after a condition of the page is true.
 
         Parameters
@@ -244,8 +261,11 @@ class Notebook:
             Causes the event by the mouse or the keyboard.
         ready
             JavaScript expression that is true once what is waited for is drawn.
+        event
+            Which event starts the clock; None for the first of any.
         """
-        self.page.evaluate(_WATCH, [ready, patience * 1000])
+        events = [event] if event else _EVENTS
+        self.page.evaluate(_WATCH, [ready, events, patience * 1000])
         act()
         found = self.page.evaluate("window.upWatched")
         assert found is not None, f"it was not drawn in {patience} s: {ready}"
@@ -264,7 +284,7 @@ _DONE = """() => {
   return cells.every((cell) => cell.model.executionCount !== null && !cell.model.isDirty)
     && !document.querySelector(".jp-InputPrompt[data-executing]")
     && panel.sessionContext.session.kernel.status === "idle"
-    && cells.every((cell) => !cell.node.querySelector(".jp-InputPrompt")?.textContent.includes("*"));
+    && !panel.node.querySelector(".jp-InputPrompt")?.textContent.includes("*");
 }"""
 
 _ASK = """async (code) => {
@@ -297,12 +317,14 @@ _NOTE = """(selector) => {
   }, { signal: window.upNoted.signal });
 }"""
 
-_WATCH = """([ready, patience]) => {
+_EVENTS = ["pointerdown", "pointermove", "wheel", "keydown", "input", "change"]
+
+_WATCH = """([ready, events, patience]) => {
   const test = new Function(`return ${ready}`);
   const stop = new AbortController();
   let start = null;
   const begin = (event) => { start ??= event.timeStamp; };
-  for (const name of ["pointerdown", "pointermove", "wheel", "keydown", "input", "change"]) {
+  for (const name of events) {
     document.addEventListener(name, begin, { capture: true, signal: stop.signal });
   }
   const end = performance.now() + patience;

@@ -147,6 +147,8 @@ class Scene:
             )
         else:
             source = self.fitting(plane, name)
+            if not source.varies:
+                source.pooled(Window(0, 1, 0, 1), 1, "or")  # refuses what is no flags
             self.masks[name] = Mask(source, 0xFFFFFFFF if bits == -1 else bits, colour, label)
         self._changed("masks")
 

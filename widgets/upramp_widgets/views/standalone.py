@@ -59,8 +59,8 @@ def page(view: ImageView) -> str:
         title=html.escape(view.title or "Image"),
         sheet=sheet(),
         picture=base64.b64encode(view.picture()).decode("ascii"),
-        data=_script(json.dumps({"state": state, "messages": messages})),
-        code=_script(module("standalone")),
+        data=json.dumps({"state": state, "messages": messages}).replace("<", "\\u003c"),
+        code=module("standalone").replace("</", "<\\/"),
     )
 
 
@@ -73,11 +73,6 @@ def _message(content: dict[str, Any], arrays: list[NDArray[Any]]) -> dict[str, A
         base64.b64encode(np.ascontiguousarray(array).tobytes()).decode("ascii") for array in arrays
     ]
     return {"content": content, "buffers": buffers}
-
-
-def _script(text: str) -> str:
-    # Inside of a script element only its end tag, and what opens a comment, mean something.
-    return text.replace("</", "<\\/").replace("<!--", "<\\!--")
 
 
 _PAGE: Final = """<!doctype html>
