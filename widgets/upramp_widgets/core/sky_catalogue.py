@@ -177,17 +177,19 @@ class Catalogue:
         year = _as_time(time)
         known = np.stack([self.ra, self.dec, self.pmra, self.pmdec, self.epoch])
         moving = np.asarray(np.isfinite(known).all(axis=0))
-        ra, dec, epoch = self.ra.copy(), self.dec.copy(), self.epoch.copy()
+        arrays = {name: getattr(self, name).copy() for name in ("ra", "dec", "pmra", "pmdec")}
+        epoch = self.epoch.copy()
         if moving.any():
-            ra[moving], dec[moving] = self._moved(moving, year)
+            for name, values in zip(arrays, self._moved(moving, year), strict=True):
+                arrays[name][moving] = values
             epoch[moving] = year.jyear
         notes = list(self.notes)
         still = len(self) - int(moving.sum())
         if still:
             notes.append(f"{still} of {len(self)} sources have no known motion and stay.")
-        return replace(self, ra=ra, dec=dec, epoch=epoch, notes=tuple(notes))
+        return replace(self, **arrays, epoch=epoch, notes=tuple(notes))
 
-    def _moved(self, rows: NDArray[np.bool_], time: Any) -> tuple[Float, Float]:
+    def _moved(self, rows: NDArray[np.bool_], time: Any) -> tuple[Float, ...]:
         from astropy import units as u
         from astropy.coordinates import SkyCoord
         from astropy.time import Time
@@ -203,7 +205,8 @@ class Catalogue:
             # ERFA warns that it made up distances: none are known.
             warnings.simplefilter("ignore")
             after = places.apply_space_motion(new_obstime=time)
-        return after.ra.deg, after.dec.deg
+        speeds = (after.pm_ra_cosdec, after.pm_dec)
+        return after.ra.deg, after.dec.deg, *(speed.to_value(u.mas / u.yr) for speed in speeds)
 
     def in_view(
         self,

@@ -256,7 +256,9 @@ def _serialized(region: Any) -> str:
     with warnings.catch_warnings(record=True), redirect_stdout(said), redirect_stderr(said):
         warnings.simplefilter("always")
         try:
-            text = Regions([region]).serialize(format="ds9", precision=10)
+            # The sign says whether it is meant; said again, its word would win over the sign.
+            meta = {name: value for name, value in region.meta.items() if name != "include"}
+            text = Regions([region.copy(meta=meta)]).serialize(format="ds9", precision=10)
         except Exception as error:
             # The package's errors have no common base.
             raise UsageError(
