@@ -1,5 +1,7 @@
 """The resident cache: what is read twice, who waits, what gives way."""
 
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -135,3 +137,15 @@ def test_clear(tmp_path):
     cache.clear()
     assert cache.statistics.nbytes == 0
     assert cache.statistics.entries == 0
+
+
+def test_what_a_process_may_hold_decides_how_much_is_kept():
+    code = """
+import resource
+from upramp.references.cache import default_capacity
+whole = default_capacity()
+resource.setrlimit(resource.RLIMIT_DATA, (1 << 30, resource.RLIM_INFINITY))
+print(default_capacity(), default_capacity() <= whole)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [str(1 << 28), "True"]

@@ -1,74 +1,21 @@
-"""How much memory this kernel may hold, who says so, and what holds it now."""
+"""What holds the memory of this kernel now, and how much it may be."""
 
 from __future__ import annotations
 
 import os
-import resource
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+from upramp.memory import limit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Limit", "explain", "held", "largest", "limit"]
+__all__ = ["explain", "held", "largest"]
 
 _GIB: Final = 1024**3
 _LISTED: Final = 3
 _WORTH_LISTING: Final = 64 << 20
-
-
-@dataclass(frozen=True)
-class Limit:
-    """The lowest limit on a kernel's memory.
-
-    Parameters
-    ----------
-    size
-        In bytes.
-    source
-        Who set it.
-    """
-
-    size: int
-    source: str
-
-
-def limit() -> Limit:
-    """Find the lowest limit that holds for this process."""
-    pages = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    found = [Limit(pages, "this machine has no more")]
-    for name, what in (("RLIMIT_DATA", "data"), ("RLIMIT_AS", "addresses")):
-        soft, _ = resource.getrlimit(getattr(resource, name))
-        if soft != resource.RLIM_INFINITY:
-            found.append(Limit(soft, f"the server's limit on {what}, {name}"))
-    group = _group_limit(Path("/proc/self/cgroup"), Path("/sys/fs/cgroup"))
-    if group is not None:
-        found.append(Limit(group, "the container's limit"))
-    return min(found, key=lambda one: one.size)
-
-
-def _group_limit(membership: Path, root: Path) -> int | None:
-    """Read the limit of the control group (version 2) and of those around it."""
-    try:
-        lines = membership.read_text("ascii", "replace").splitlines()
-    except OSError:
-        return None
-    path = next((line[3:] for line in lines if line.startswith("0::/")), None)
-    if path is None or ".." in Path(path).parts:
-        return None
-    folder = root / path.strip("/")
-    sizes = []
-    for place in (folder, *folder.parents):
-        try:
-            text = (place / "memory.max").read_text("ascii", "replace").strip()
-        except OSError:
-            text = ""
-        if text.isdecimal():
-            sizes.append(int(text))
-        if place == root:
-            break
-    return min(sizes, default=None)
 
 
 def held() -> int:

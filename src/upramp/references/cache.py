@@ -7,7 +7,6 @@ file that changes is read anew and the same file under two names is held once.
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import OrderedDict
 from concurrent.futures import Future
@@ -17,17 +16,19 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast
 import numpy as np
 
 from upramp.errors import InputError, ReferenceFileError
+from upramp.memory import limit
 
 from .hashing import sha256_of
 from .records import Reference, load_reference
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable
 
 __all__ = ["CacheStatistics", "ReferenceCache", "default_capacity"]
 
 _SHARE: Final = 4
-"""One part in so many of the machine's memory is what references may take."""
+"""One part in so many of what this process may hold is what references may take."""
 
 
 class _Sized(Protocol):
@@ -64,8 +65,8 @@ class CacheStatistics:
 
 
 def default_capacity() -> int:
-    """Give a quarter of the machine's memory, in bytes."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // _SHARE
+    """Give a quarter of the memory that this process may hold, in bytes."""
+    return limit().size // _SHARE
 
 
 class ReferenceCache:
@@ -74,8 +75,8 @@ class ReferenceCache:
     Parameters
     ----------
     capacity
-        How many bytes of arrays to hold at most; None for a quarter of the
-        machine's memory. One entry larger than that is given, but not kept.
+        How many bytes of arrays to hold at most; None for a quarter of
+        what this process may hold. One entry larger than that is given, but not kept.
 
     Examples
     --------
