@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Final, Self
 
 import numpy as np
@@ -14,6 +14,8 @@ from .sky_solve import solve
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from numpy.typing import NDArray
 
     from .sky_plane import Float
     from .sky_projection import Box
@@ -30,6 +32,8 @@ _AIM: Final = 0.5
 """Part of the tolerance that errors between nodes may have where they are measured."""
 _DEGREE: Final = 4
 """Of the polynomials that carry on where there is no sky, so that what is next to it is smooth."""
+_DARK, _EDGE, _SURE = 0, 1, 2
+"""No pixel around sees sky; some do; all do."""
 _MOST_PIXELS: Final = 1 << 19
 """Of an image of which every pixel is remembered: whether it sees sky, in which wavelength."""
 
@@ -92,15 +96,26 @@ class SkyGrids:
         if self.forward is None:
             return self.plane.places(x, y)
         places = self.plane.affine_places(x, y) + self.forward.at(x, y)
-        return self._where_seen(x, y, places)
+        if self.by_pixel is not None:
+            state = self._state(x, y)
+            places = np.where(state == _SURE, places, np.nan)
+            edge = state == _EDGE
+            if edge.any():
+                places[:, edge] = self.plane.places(x[edge], y[edge])
+        return places
 
     def places_on(self, x: Float, y: Float) -> Float | None:
-        """Give places of a grid of columns and rows, (2, ny, nx); None where that is not fast."""
+        """Give places of a grid of columns and rows, (2, ny, nx); None where that is not fast.
+
+        Next to pixels that see no sky it is said to see none either.
+        """
         if self.forward is None:
             return None
         across, up = np.meshgrid(x, y)
-        places = self.plane.affine_places(across, up) + self.forward.on(x, y)
-        return self._where_seen(across, up, places)
+        places: Float = self.plane.affine_places(across, up) + self.forward.on(x, y)
+        if self.by_pixel is None:
+            return places
+        return np.asarray(np.where(self._state(across, up) == _SURE, places, np.nan))
 
     def wavelength(self, x: Float, y: Float) -> Float | None:
         """Give wavelengths of pixels of the box, (n,); None where that is not fast.
@@ -133,16 +148,28 @@ class SkyGrids:
         pixels[:, known] = uv[:, known] + self.inverse.at(*uv[:, known])
         return pixels
 
-    def _where_seen(self, x: Float, y: Float, places: Float) -> Float:
-        if self.by_pixel is None:
-            return places
-        rows, columns = self.by_pixel.shape
+    @cached_property
+    def _states(self) -> NDArray[np.uint8]:
+        """Of every pixel of the box: whether it and its neighbours see sky."""
+        from scipy.ndimage import maximum_filter, minimum_filter
+
+        by_pixel = np.zeros((0, 0)) if self.by_pixel is None else self.by_pixel
+        seen = np.isfinite(by_pixel).astype(np.uint8)
+        # At the ends of the image nothing says that a pixel's own edge is dark.
+        all_around = minimum_filter(seen, 3, mode="nearest")
+        any_around = maximum_filter(seen, 3, mode="nearest")
+        return np.asarray(all_around + any_around, np.uint8)
+
+    def _state(self, x: Float, y: Float) -> NDArray[np.uint8]:
+        rows, columns = self._states.shape
         left, _, low, _ = self.plane.projection.box
-        column, row = np.floor(x - left), np.floor(y - low)
+        # A pixel on the last edge is still inside.
+        column, row = np.ceil(x - left) - 1, np.ceil(y - low) - 1
+        column, row = np.where(x == left, 0, column), np.where(y == low, 0, row)
         inside = (column >= 0) & (column < columns) & (row >= 0) & (row < rows)
         column, row = np.where(inside, column, 0), np.where(inside, row, 0)
-        own = self.by_pixel[row.astype(int), column.astype(int)]
-        return np.where(inside & np.isfinite(own), places, np.nan)
+        own = self._states[row.astype(int), column.astype(int)]
+        return np.where(inside, own, np.uint8(_DARK))
 
 
 # ---- refinement ---------------------------------------------------------------------------

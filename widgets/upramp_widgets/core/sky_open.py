@@ -140,32 +140,43 @@ def _which(subject: str, names: list[str], slit: int | str | None) -> int:
 def _of_exposure(exposure: Exposure, slit: int | str | None, inputs: tuple[float, ...]) -> Sky:
     facts = facts_of_exposure(exposure)
     reasons: list[str] = []
-    wcs, shape = _in_asdf(exposure, facts.shape, slit, reasons)
+    file = _asdf_of(exposure, reasons)
+    wcs, shape = _gwcs_in(file, exposure, facts.shape, slit)
     if wcs is not None:
         projection = projection_of_gwcs(wcs, shape, inputs, subject=facts.subject)
+        projection = replace(projection, behind=file)
     else:
         projection = _without_gwcs(exposure, facts, reasons)
     return Sky(projection, epoch=facts.epoch, pointing=facts.pointing)
 
 
-def _in_asdf(
-    exposure: Exposure, shape: tuple[int, ...], slit: int | str | None, reasons: list[str]
-) -> tuple[Any, tuple[int, ...]]:
-    """Find the gwcs of a file, None where there is none, and the shape it is for."""
+def _asdf_of(exposure: Exposure, reasons: list[str]) -> Any:
+    """Open the ASDF file in a FITS file if it has a gwcs; None where there is none."""
+    import asdf
+
     from upramp.exposure.metadata_tree import embedded_asdf, require_sound_tree
 
     try:
         content = embedded_asdf(exposure.source, exposure.hdus)
         if content is None or b"gwcs" not in content:
-            return None, shape
+            return None
         require_sound_tree(exposure.source, content)
-        tree = _read_tree(content)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            # Lazily: most arrays of the tree are in other extensions, out of reach here.
+            return asdf.open(io.BytesIO(content), lazy_load=True)
     except InputError as error:
         reasons.append(error.problem)
-        return None, shape
     except Exception as error:  # noqa: BLE001 - asdf, yaml and gwcs raise many kinds
         reasons.append(f"its gwcs cannot be read: {type(error).__name__}")
-        return None, shape
+    return None
+
+
+def _gwcs_in(
+    file: Any, exposure: Exposure, shape: tuple[int, ...], slit: int | str | None
+) -> tuple[Any, tuple[int, ...]]:
+    """Find the gwcs in an ASDF file, None where there is none, and the shape it is for."""
+    tree = {} if file is None else file.tree
     wcs, slits = tree.get("meta", {}).get("wcs"), tree.get("slits") or []
     if wcs is None and slits:
         names = [str(one.get("name") or number) for number, one in enumerate(slits)]
@@ -218,16 +229,6 @@ def _by_keywords(exposure: Exposure, facts: Facts) -> Projection:
             "run assign_wcs",
         )
     return projection_of_fits(wcs, image.shape, subject=facts.subject)
-
-
-def _read_tree(content: bytes) -> Any:
-    import asdf
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        # Arrays of the tree are read when they are asked for: most are in other
-        # extensions, out of reach here. The bytes stay as long as the tree does.
-        return asdf.open(io.BytesIO(content), lazy_load=True).tree
 
 
 def _read_keywords(subject: str, header: Any) -> Any:

@@ -59,6 +59,8 @@ class Projection:
     backward : callable or None
         Takes right ascension, declination (and wavelength where `dispersed`) to
         pixels, roughly.
+    behind : object
+        What has to live as long: a file whose arrays are read when they are used.
     """
 
     forward: Callable[[Float, Float], tuple[Float, ...]]
@@ -68,6 +70,7 @@ class Projection:
     wavelength_unit: str = ""
     dispersed: bool = False
     backward: Callable[..., tuple[Float, Float]] | None = None
+    behind: object = None
 
 
 def box_of_shape(shape: tuple[int, ...]) -> Box:
@@ -117,6 +120,8 @@ def projection_of_gwcs(
     InputError
         If it leads to no place on the sky, or wants inputs that are not given.
     """
+    if not hasattr(wcs, "forward_transform"):
+        raise InputError(subject, f"its gwcs is a {type(wcs).__name__}", "assign the WCS again")
     celestial, spectral = _frames(wcs, subject)
     wanted = int(wcs.pixel_n_dim)
     if wanted == 3 and not inputs and spectral is not None and not _is_compound(wcs):
@@ -162,7 +167,15 @@ def projection_of_gwcs(
         x, y = (np.asarray(getattr(axis, "value", axis), float) for axis in pixels[:2])
         return x, y
 
-    dispersed = wavelength is not None and _is_dispersed(forward, box)
+    try:
+        dispersed = wavelength is not None and _is_dispersed(forward, box)
+        forward(np.array([(box[0] + box[1]) / 2]), np.array([(box[2] + box[3]) / 2]))
+    except Exception as error:
+        # A transformation may be made of anything, and its file may be closed.
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(
+            subject, f"its gwcs cannot be evaluated ({reason})", "open the file again"
+        ) from error
     planar = wanted == 2 and (dispersed or wavelength is None)
     return Projection(
         forward,
