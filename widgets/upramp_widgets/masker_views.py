@@ -1,0 +1,210 @@
+"""The images of a masker: the one that is drawn on, and the rate without the mask beside it."""
+
+from __future__ import annotations
+
+import html
+import io
+from typing import TYPE_CHECKING, Any, Final
+
+import traitlets
+from PIL import Image
+
+from upramp.dq import GROUP
+
+from .core.render import as_source
+from .masker_layers import LAYERS
+from .masker_planes import MaskerPlanes
+from .masker_traits import SHARED
+from .views.browser_words import TOOLS
+from .views.image_view import ImageView
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from numpy.typing import NDArray
+
+    from .masker_engine import MaskerEngine
+    from .masker_traits import MaskerTraits
+
+__all__ = ["MaskerViews"]
+
+_LINKED: Final = ("xlim", "ylim", "vmin", "vmax", "stretch", "cmap", "x", "y")
+"""What two images side by side have in common."""
+
+_PALE: Final = "#ffb3ec"
+"""Of what a threshold will find; what it found has the full colour."""
+
+_WIDE: Final = {"flex": "1 1 360px", "min_width": "320px"}
+
+
+class MaskerViews:
+    """A masker's images, kept as its traits say.
+
+    Parameters
+    ----------
+    owner
+        The masker.
+    engine
+        What it knows.
+    chosen
+        Names of traits whose first value the owner knows, and not the image.
+    """
+
+    def __init__(self, owner: MaskerTraits, engine: MaskerEngine, chosen: Collection[str]) -> None:
+        self._owner, self._engine = owner, engine
+        self._planes = MaskerPlanes(engine.model)
+        self._title = engine.model.name
+        self._layers = as_source(engine.layers.read, engine.shape[2:])
+        self.beside: ImageView | None = None
+        self._covers: tuple[tuple[str, ...], bool] | None = None
+        self._of: int | None = None
+        self._by_group = False
+        self.image = ImageView(
+            title=self._title, tools=TOOLS, layout=_WIDE, threshold_colour=_PALE
+        )
+        self.show()
+        for name in SHARED:
+            if name in chosen:
+                setattr(self.image, name, getattr(owner, name))
+            traitlets.link((self.image, name), (owner, name))
+
+    def show_slopes(self) -> None:
+        """Show what has become of the slopes; all else is as it was."""
+        self.image.show(self._engine.slopes)
+
+    def show(self) -> None:
+        """Show the plane that is chosen, and the layers over it."""
+        owner, engine, image = self._owner, self._engine, self.image
+        shape = engine.shape if engine.model.kept is not None else engine.model.shape
+        integration, ngroups = owner.integration, shape[1]
+        plane: Any
+        if owner.by_group:
+            read = self._planes.group if owner.plane == "group" else self._planes.difference
+            image.unit = "DN"
+            image.frame = owner.group
+            image.set_frames(
+                [read(integration, group) for group in range(ngroups)],
+                labels=[f"group {group + 1} of {ngroups}" for group in range(ngroups)],
+                shape=shape[2:],
+                limits="percentile",
+            )
+        else:
+            if owner.plane == "significance" and engine.significance:
+                image.unit, plane = "sigma", engine.significance[integration]
+            elif owner.plane == "rate" and engine.slopes is not None:
+                image.unit, plane = "DN/s", engine.slopes
+            else:
+                # What the ramp has gained in all looks like a slope until there is a better one.
+                image.unit = "DN"
+                plane = self._planes.difference(integration, ngroups - 1, 0)
+            image.frame, image.frame_labels = 0, ()
+            image.show(plane, shape=shape[2:], limits="percentile")
+        self.lay()
+
+    def lay(self) -> None:
+        """Draw the layers that are chosen over the image."""
+        owner, engine, image = self._owner, self._engine, self.image
+        if image.scene.shape != engine.shape[2:]:
+            return  # as it was read, with reference pixels in between
+        integration = owner.integration
+        engine.look(integration, owner.group if owner.by_group else None, GROUP[owner.bit])
+        for name, bit, colour, visible in LAYERS:
+            if name not in image.scene.masks:
+                image.set_mask(name, self._layers, colour, visible, bits=bit)
+        if owner.by_group != self._by_group:
+            # Significance is the largest of all groups, and says nothing of one of them.
+            self._by_group = owner.by_group
+            image.threshold_shown = not owner.by_group
+        if engine.significance and (image.scene.significance is None or self._of != integration):
+            self._of = integration
+            shown = image.threshold_shown
+            image.set_significance(engine.significance[integration], shown=shown)
+        image.refresh_masks()
+
+    def compare(self, without: NDArray[Any]) -> None:
+        """Show the rate without the mask beside.
+
+        Parameters
+        ----------
+        without
+            (ny, nx) DN/s.
+        """
+        if self.beside is None:
+            self.beside = ImageView(
+                unit="DN/s",
+                panel=False,
+                title=f"{self._title}, without the mask",
+                tools=("pan", "inspect"),
+                layout=_WIDE,
+            )
+        self.beside.show(without, key=id(without))
+        for name in _LINKED:
+            traitlets.link((self.image, name), (self.beside, name))
+
+    def uncover(self, *, bare: bool) -> None:
+        """Take all layers off the image, which would hide what differs, or put them back.
+
+        Parameters
+        ----------
+        bare
+            Whether they are taken off.
+        """
+        image = self.image
+        image.title = self._title + (", with the mask" if bare else "")
+        if bare and self._covers is None:
+            self._covers = image.flags_shown, image.threshold_shown
+            image.flags_shown, image.threshold_shown = (), False
+        elif not bare and self._covers is not None:
+            (image.flags_shown, image.threshold_shown), self._covers = self._covers, None
+
+    def together(self) -> list[ImageView]:
+        """Give the images that are seen."""
+        return [self.image, *([self.beside] if self.beside and self._owner.compared else [])]
+
+    def picture(self, theme: str) -> bytes:
+        """Give the images as one.
+
+        Parameters
+        ----------
+        theme
+            ``light`` or ``dark``.
+
+        Returns
+        -------
+        bytes
+            A PNG.
+        """
+        several = [view.picture(theme) for view in self.together()]
+        if len(several) == 1:
+            return several[0]
+        parts = [Image.open(io.BytesIO(each)).convert("RGB") for each in several]
+        size = sum(part.width for part in parts), max(part.height for part in parts)
+        whole = Image.new("RGB", size, parts[0].getpixel((0, 0)))
+        across = 0
+        for part in parts:
+            whole.paste(part, (across, 0))
+            across += part.width
+        target = io.BytesIO()
+        whole.quantize(128).save(target, "PNG")
+        return target.getvalue()
+
+    def page(self, title: str) -> str:
+        """Give a page that shows the images with no kernel and no network.
+
+        Parameters
+        ----------
+        title
+            Of the page.
+        """
+        pages = [view.to_html() for view in self.together()]
+        if len(pages) == 1:
+            return pages[0]
+        frames = "".join(
+            f'<iframe srcdoc="{html.escape(page)}" style="border:0;height:100vh;flex:1"></iframe>'
+            for page in pages
+        )
+        return (
+            '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+            f"<title>{html.escape(title)}</title></head>\n"
+            f'<body style="margin:0;display:flex">{frames}</body></html>\n'
+        )
