@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "upramp"
-BASE = {"errors", "dq", "atomic", "listeners", "memory", "progress"}
+BASE = {"errors", "dq", "atomic", "listeners", "memory", "progress", "spill"}
 MAY_IMPORT = {
     "detector1": set(),
     "exposure": {"detector1"},

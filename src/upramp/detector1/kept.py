@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from upramp import spill
 from upramp.dq import GROUP
 
 from . import kernels
@@ -98,9 +99,25 @@ class KeptRamp:
 
     def __post_init__(self) -> None:
         self.data, self.groupdq = self.state.settle()
+        if spill.wanted():
+            self._hold_in_files()
         self._usable = usable_now(self.groupdq)
         self._searched: tuple[Any, NDArray[np.uint8], JumpCounts] | None = None
         self._latest: tuple[Window, dict[str, Any]] | None = None
+
+    def _hold_in_files(self) -> None:
+        """Move what a search and a fit look at into files; the ramp was made in one."""
+        state = self.state
+        state.pixeldq = spill.spilled(state.pixeldq)
+        if state.zeroframe is not None:
+            state.zeroframe = spill.spilled(state.zeroframe)
+        images: dict[str, Any] = {name: getattr(state.references, name) for name in _IMAGES}
+        moved: dict[str, Any] = {
+            name: spill.spilled(each) for name, each in images.items() if each is not None
+        }
+        state.references = replace(state.references, **moved)
+        if self.dark_current is not None:
+            self.dark_current = spill.spilled(self.dark_current)
 
     def corrections(self, x: int, y: int) -> list[Correction]:
         """Give a pixel's ramp as it was read, after each correction, and as jumps are searched in.
@@ -205,7 +222,7 @@ class KeptRamp:
         if mask is not None:
             own = mask.flags[..., part.outer[0], part.outer[1]]
             steps.append(Mask(own, mask.replaces))
-        result = np.empty(state.frame.shape, np.uint8)
+        result = spill.empty(state.frame.shape, np.uint8)
         steps.append(_Store(result))
         usable = self._usable if flags is self.groupdq and mask is None else None
         if usable is None:

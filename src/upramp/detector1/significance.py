@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from upramp import spill
 from upramp.dq import GROUP
 
 from .kernels import array, b1, const, f4, f8, i8, inner, kernel, u1
@@ -69,7 +70,8 @@ def significance(
         (nints, ny, nx) float32; 0 where there are not two usable differences.
     """
     nints, _, ny, nx = data.shape
-    found = np.zeros((nints, ny, nx), np.float32)
+    found = spill.empty((nints, ny, nx), np.float32)
+    found[:] = 0
 
     def work(first: int, last: int) -> None:
         _significance(

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from upramp import spill
+
 from .tiles import Frame, Tile, array_source, in_rows, run_tiles, tile_rows
 from .two_point import mark_usable
 
@@ -179,8 +181,8 @@ class State:
             return None
         # What comes last changes flags alone: a ramp that is in memory need not be copied.
         held = None if self.chain else self.data
-        data = np.empty(frame.shape, np.float32) if held is None else held
-        groupdq = np.empty(frame.shape, np.uint8)
+        data = spill.empty(frame.shape, np.float32) if held is None else held
+        groupdq = spill.empty(frame.shape, np.uint8)
 
         def store(tile: Tile) -> None:
             rows = slice(tile.y0 + tile.first, tile.y0 + tile.last)

@@ -7,12 +7,13 @@ these, so that the next exposure of the kind finds it ready.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from upramp import spill
 from upramp.detector1.dark import Dark, dark_pixel_dq, prepare_dark
 from upramp.detector1.dq_init import combine_masks
 from upramp.detector1.inputs import References, with_noise
@@ -79,6 +80,16 @@ class _Held:
     def nbytes(self) -> int:
         return sum(_nbytes(a) for a in self.arrays)
 
+    def in_files(self) -> _Held:
+        """Give the same, held in files without a name."""
+        return _Held(tuple(_in_file(array) for array in self.arrays))
+
+
+def _in_file(value: Any) -> Any:
+    if isinstance(value, Dark):
+        return replace(value, frames=spill.spilled(value.frames))
+    return spill.spilled(value) if isinstance(value, np.ndarray) else value
+
 
 def _nbytes(value: Any) -> int:
     if isinstance(value, Dark):
@@ -135,7 +146,8 @@ class _Loader:
             return ()
 
         def load(file: str | PathLike[str]) -> _Held:
-            return make(load_reference(file, kind))
+            made = make(load_reference(file, kind))
+            return made.in_files() if spill.wanted() else made
 
         return RESIDENT.get(path, f"{kind}/{tag}/{self._tag}", load).arrays
 

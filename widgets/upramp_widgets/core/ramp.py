@@ -9,19 +9,21 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from upramp import spill
 from upramp.dq import GROUP
 from upramp.errors import InputError, UsageError
 
 from .ramp_sample import RampSample, fit_of, mean_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from types import TracebackType
 
     from numpy.typing import NDArray
@@ -200,7 +202,10 @@ class RampModel:
             if self.kept is None and not self.refused:
                 tell("correcting the ramps")
                 try:
-                    self.kept = keep(self.exposure, overrides=self.overrides, threads=self.threads)
+                    with _in_files():
+                        self.kept = keep(
+                            self.exposure, overrides=self.overrides, threads=self.threads
+                        )
                 except UprampError as error:
                     self.refused = str(error)
             return self.kept is not None
@@ -260,7 +265,9 @@ class RampModel:
         """
         with self._lock:
             if self._significance is None:
-                self._significance = self._need().significance()
+                kept = self._need()
+                with _in_files():
+                    self._significance = kept.significance()
             self._check(integration, 0)
             found: NDArray[np.float32] = self._significance[integration]
             return found
@@ -293,9 +300,12 @@ class RampModel:
         with self._lock:
             if self._whole is None or self._whole[0] != key:
                 self._whole = None  # two of them are not needed at once
-                refit = self._need().refit(overrides)
-                slopes = refit.rates.rate[0].copy()  # the errors, four times as much, may go
-                self._whole = key, refit.groupdq, slopes
+                kept = self._need()
+                with _in_files():
+                    refit = kept.refit(overrides)
+                    # The errors, four times as much, may go.
+                    slopes = spill.spilled(refit.rates.rate[0])
+                    self._whole = key, refit.groupdq, slopes
             return self._whole[1:]
 
     def window(self, window: Window, overrides: Mapping[str, Any] | None = None) -> Refit:
@@ -432,6 +442,17 @@ class RampModel:
         for name, value, count in (("integration", integration, nints), ("group", group, ngroups)):
             if not 0 <= value < count:
                 raise UsageError(name, f"there is no {value}", f"give 0 to {count - 1}")
+
+
+@contextmanager
+def _in_files() -> Iterator[None]:
+    """Hold what is made in files, whose memory is given back at the end.
+
+    A kernel looks at a few pixels of hundreds of megabytes.
+    """
+    with spill.spilling():
+        yield
+    spill.let_go()
 
 
 def _input_of(result: Any) -> Path:
