@@ -1,5 +1,7 @@
 """Coordinates of images: exact, fast, at the poles, at the edges, and where there are none."""
 
+from types import SimpleNamespace
+
 import gwcs
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from upramp.errors import InputError, UsageError
+from upramp.exposure import open_exposure
 from upramp_widgets.core.sky import Sky
 from upramp_widgets.core.sky_open import open_sky
 from upramp_widgets.core.sky_plane import Plane, local_axes, separation, to_degrees, to_vectors
@@ -411,6 +414,37 @@ def test_a_cube_has_the_sky_of_its_planes():
         ra, dec, _ = wcs(3.0, 4.0, float(plane))
         x, y = sky.to_pixel(ra, dec)
         assert (float(x), float(y)) == pytest.approx((3, 4), abs=1e-5)
+
+
+def test_a_slit_is_chosen_by_name_or_place():
+    slits = [
+        SimpleNamespace(
+            name=name,
+            meta=SimpleNamespace(wcs=distorted_gwcs(ra, 6.0, size=50)),
+            data=np.zeros((50, 50)),
+        )
+        for name, ra in (("5", 10.0), ("left", 20.0))
+    ]
+    model = SimpleNamespace(meta=SimpleNamespace(filename="x_cal.fits"), slits=slits)
+    for slit, ra in ((0, 10), ("5", 10), ("left", 20), (1, 20)):
+        sky = open_sky(model, slit=slit)
+        assert float(sky.to_sky(25.0, 25.0)[0]) == pytest.approx(ra, abs=1e-3)
+        assert sky.shape == (50, 50)
+    for slit, problem in ((None, "several slits"), (2, "no slit 2"), ("right", "no slit 'right'")):
+        with pytest.raises(InputError, match=f"it has {problem}.*one of 5, left"):
+            open_sky(model, slit=slit)
+    model.slits = slits[:1]
+    assert open_sky(model).shape == (50, 50)
+
+
+def test_an_open_exposure_is_an_image(tmp_path):
+    path = tmp_path / "image.fits"
+    header = tan_wcs(0.0, 5.0).to_header()
+    fits.PrimaryHDU(np.zeros((20, 30), "f4"), header).writeto(path)
+    with open_exposure(path) as exposure:
+        sky = open_sky(exposure)
+    assert sky.shape == (20, 30)
+    assert open_sky(header, shape=(20, 30)).to_sky(3, 4) == sky.to_sky(3, 4)
 
 
 # ---- what is no sky -----------------------------------------------------------------------

@@ -38,7 +38,7 @@ _WITH_PIXELS: Final = frozenset({"FULLSCA", "SUBARRAY", "ROI"})
 """Types of apertures whose edges are straight in the detector's pixels."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ApertureOutline:
     """What an aperture sees.
 

@@ -30,7 +30,7 @@ _GAIA_RELEASES: Final = {"DR3": 2016.0, "DR2": 2015.5, "DR1": 2015.0}
 """Reference epochs, Julian years, of tables of Gaia that do not repeat them in every row."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class InView:
     """Sources of a catalogue in a view.
 
@@ -50,7 +50,7 @@ class InView:
         return len(self.index)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Catalogue:
     """Places of sources and what is known beside; NaN where nothing is.
 

@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Circle", "Field", "trace"]
 
-_ROUNDS: Final = 4
-"""Of the secant method along the side of a cell, where a circle is nearly straight."""
+_ROUNDS: Final = 6
+"""At most, along the side of a cell, where a circle is nearly straight."""
+_CLOSE: Final = 1e-3
+"""Pixels from a circle that are near enough for all crossings to end the search."""
 _STRAY: Final = 0.05
 """Pixels that a crossing may be off; more tells of a jump between slices, where no line is."""
 _SAG: Final = 0.01
@@ -49,7 +51,7 @@ class Circle:
     offset: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Field:
     """Directions on the nodes of a grid over a part of an image.
 
@@ -184,19 +186,22 @@ def _refine(
     span = np.hypot(*(b - a).T)
     # False position, where the value at an end that stays is halved (Illinois).
     kept = np.zeros(len(a))
+    slope = np.abs(f_high - f_low)
     for _ in range(_ROUNDS):
         t = np.clip(low - f_low * (high - low) / (f_high - f_low), low, high)
         points = a + t[:, None] * (b - a)
         f = _values(field.sky, points, normals, offsets)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            away = np.abs(f) * span / slope
+        if (away < _CLOSE).all():
+            break
         same = (f > 0) == (f_low > 0)
         f_high = np.where(same & (kept == 1), f_high / 2, f_high)
         f_low = np.where(~same & (kept == -1), f_low / 2, f_low)
         low, f_low = np.where(same, t, low), np.where(same, f, f_low)
         high, f_high = np.where(same, high, t), np.where(same, f_high, f)
         kept = np.where(same, 1, -1)
-    slope = np.abs(values[:, 1] - values[:, 0])
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return points, np.abs(f) * span / slope < _STRAY
+    return points, away < _STRAY
 
 
 def _values(sky: Sky, points: Float, normals: Float, offsets: Float) -> Float:

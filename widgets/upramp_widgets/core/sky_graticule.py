@@ -36,7 +36,7 @@ _PREFERRED: Final[dict[str, tuple[Side, ...]]] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class GridLine:
     """A piece of a parallel or a meridian.
 
@@ -108,9 +108,23 @@ def graticule(
         return []
     ra, dec = to_degrees(field.vectors)
     poles = _poles(ra, dec)
-    lines = _parallels(field, dec, poles, n, style)
-    lines += _meridians(field, ra, poles, n, style)
+    curves = [*_parallels(dec, poles, n, style), *_meridians(ra, poles, n, style)]
+    lines = []
+    for curve, pieces in zip(curves, trace(field, [c.circle for c in curves]), strict=True):
+        own = [half for p in pieces for half in _halves(field, p, curve)] if curve.half else pieces
+        lines += _labelled(field, curve, own)
     return lines
+
+
+@dataclass(frozen=True)
+class _Curve:
+    """A parallel or a meridian that is wanted; a meridian is half of its circle."""
+
+    kind: Literal["ra", "dec"]
+    value: float
+    text: str
+    circle: Circle
+    half: bool
 
 
 def _domain(sky: Sky, xlim: Limits, ylim: Limits, *, outside: bool) -> Box | None:
@@ -136,19 +150,23 @@ def _poles(ra: Float, dec: Float) -> list[int]:
 # ---- parallels ----------------------------------------------------------------------------
 
 
-def _parallels(field: Field, dec: Float, poles: list[int], n: int, style: Style) -> list[GridLine]:
+def _parallels(dec: Float, poles: list[int], n: int, style: Style) -> list[_Curve]:
     low = -90.0 if -1 in poles else float(np.nanmin(dec))
     high = 90.0 if 1 in poles else float(np.nanmax(dec))
     if not high > low:
         return []
     step = round_step(high - low, n, "dec", style)
-    values = [value for value in _multiples(low, high, step) if abs(value) < 90]
-    circles = [Circle((0.0, 0.0, 1.0), math.sin(math.radians(value))) for value in values]
-    found = []
-    for value, pieces in zip(values, trace(field, circles), strict=True):
-        text = axis_text(value, step, "dec", style)
-        found += _labelled(field, "dec", float(value), text, pieces)
-    return found
+    return [
+        _Curve(
+            "dec",
+            float(value),
+            axis_text(value, step, "dec", style),
+            Circle((0.0, 0.0, 1.0), math.sin(math.radians(value))),
+            half=False,
+        )
+        for value in _multiples(low, high, step)
+        if abs(value) < 90
+    ]
 
 
 def _multiples(low: float, high: float, step: Fraction) -> list[Fraction]:
@@ -159,21 +177,25 @@ def _multiples(low: float, high: float, step: Fraction) -> list[Fraction]:
 # ---- meridians ----------------------------------------------------------------------------
 
 
-def _meridians(field: Field, ra: Float, poles: list[int], n: int, style: Style) -> list[GridLine]:
+def _meridians(ra: Float, poles: list[int], n: int, style: Style) -> list[_Curve]:
     low, span = _range_of(ra[np.isfinite(ra)])
     if poles and span > _FULL_CIRCLE:
         low, span = 0.0, 360.0
     if not span > 0:
         return []
     step = round_step(span, n, "ra", style)
-    values = {value % 360: None for value in _multiples(low, low + span, step)}
-    circles = [_meridian(float(value)) for value in values]
-    found = []
-    for value, pieces in zip(values, trace(field, circles), strict=True):
-        text = axis_text(value, step, "ra", style)
-        halves = [half for piece in pieces for half in _halves(field.sky, piece, float(value))]
-        found += _labelled(field, "ra", float(value), text, halves)
-    return found
+    # Once around, the last is the first.
+    values = dict.fromkeys(value % 360 for value in _multiples(low, low + span, step))
+    return [
+        _Curve(
+            "ra",
+            float(value),
+            axis_text(value, step, "ra", style),
+            _meridian(float(value)),
+            half=True,
+        )
+        for value in values
+    ]
 
 
 def _range_of(ra: Float) -> tuple[float, float]:
@@ -189,11 +211,15 @@ def _meridian(ra: float) -> Circle:
     return Circle((-math.sin(angle), math.cos(angle), 0.0), 0.0)
 
 
-def _halves(sky: Sky, points: Float, ra: float) -> list[Float]:
+def _halves(field: Field, points: Float, curve: _Curve) -> list[Float]:
     """Keep of a great circle through the poles the half that is the meridian."""
+    angle, sky = math.radians(curve.value), field.sky
+    towards = np.array([math.cos(angle), math.sin(angle), 0.0])
+    with np.errstate(invalid="ignore"):
+        if not (np.tensordot(towards, field.vectors, axes=1) < 0).any():
+            return [points]
     x, y, z = sky.vectors(points[:, 0], points[:, 1])
-    angle = math.radians(ra)
-    own = x * math.cos(angle) + y * math.sin(angle) > 0
+    own = x * towards[0] + y * towards[1] > 0
     if own.all():
         return [points]
     kept = []
@@ -226,15 +252,14 @@ def _pole(sky: Sky, around: Float, height: float) -> Float:
 # ---- labels -------------------------------------------------------------------------------
 
 
-def _labelled(
-    field: Field, kind: Literal["ra", "dec"], value: float, text: str, pieces: list[Float]
-) -> list[GridLine]:
-    places = [_label_of(field, kind, piece) for piece in pieces]
+def _labelled(field: Field, curve: _Curve, pieces: list[Float]) -> list[GridLine]:
+    places = [_label_of(field, curve.kind, piece) for piece in pieces]
     best = min(range(len(pieces)), key=lambda i: places[i][0], default=0)
     lines = []
     for number, (piece, (_, side, at, angle)) in enumerate(zip(pieces, places, strict=True)):
         label = (float(piece[at, 0]), float(piece[at, 1])) if number == best else None
-        lines.append(GridLine(kind, value, piece[:, 0], piece[:, 1], text, label, side, angle))
+        x, y = piece.T
+        lines.append(GridLine(curve.kind, curve.value, x, y, curve.text, label, side, angle))
     return lines
 
 

@@ -38,7 +38,7 @@ _MOST_PIXELS: Final = 1 << 19
 """Of an image of which every pixel is remembered: whether it sees sky, in which wavelength."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SkyGrids:
     """Displacements from an affine map, to the sky and back.
 
@@ -175,7 +175,7 @@ class SkyGrids:
 # ---- refinement ---------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Fit:
     """A lattice that is good enough, or None; pixels between its nodes, (2, n)."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from fractions import Fraction
 from typing import Final, Literal
 
@@ -56,6 +57,8 @@ _STEPS: Final[dict[tuple[str, str], list[Fraction]]] = {
 }
 """Steps in degrees by coordinate and style, ascending."""
 
+_SIZES: Final = {key: [float(step) for step in steps] for key, steps in _STEPS.items()}
+
 
 def round_step(span: float, count: float, axis: str, style: Style) -> Fraction:
     """Give the smallest round step that cuts a span into at most some parts, degrees.
@@ -80,8 +83,8 @@ def round_step(span: float, count: float, axis: str, style: Style) -> Fraction:
         raise UsageError(
             f"style {style!r}", "there is no such style", f"use {' or '.join(STYLES)}"
         )
-    steps = _STEPS[axis, style]
-    return next((step for step in steps if step * count >= span), steps[-1])
+    steps, sizes = _STEPS[axis, style], _SIZES[axis, style]
+    return steps[min(bisect_left(sizes, span / count), len(steps) - 1)]
 
 
 def axis_text(value: Fraction, step: Fraction, axis: str, style: Style) -> str:

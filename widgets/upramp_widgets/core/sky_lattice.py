@@ -70,7 +70,7 @@ class Axis:
         return start, np.stack([a * b * c / -6, t * b * c / 2, t * a * c / -2, t * a * b / 6])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Lattice:
     """Values on a grid of nodes, interpolated by cubic polynomials along each axis.
 

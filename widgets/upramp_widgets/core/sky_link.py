@@ -30,7 +30,7 @@ _LARGEST: Final = 1 << 26
 """Pixels of an aligned picture; a screen has some millions."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Resampling:
     """Which pixels of another image a picture is made of.
 

@@ -35,7 +35,7 @@ _PIECES: Final = 12
 _Place = tuple[Float, Float]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Outline:
     """A line, a closed curve, or a point of a region.
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["Located", "Readout"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Located:
     """Pixels that see places on the sky.
 

@@ -73,7 +73,7 @@ def separation(first: Float, second: Float) -> Float:
     return np.asarray(2 * np.arcsin(np.clip(half, 0, 1)))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Plane:
     """Lambert's azimuthal equal-area plane around a direction.
 

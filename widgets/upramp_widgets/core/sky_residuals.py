@@ -62,7 +62,7 @@ class Statistics:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Residuals:
     """Sources of an image paired with stars of a catalogue.
 

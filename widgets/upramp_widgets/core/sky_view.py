@@ -27,7 +27,7 @@ _NOISE: Final = 1e-14
 """Radians; rounding errors of a WCS that computes in degrees."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ProjectedPlane:
     """A projection, a plane around what it sees, and the affine map between them.
 
