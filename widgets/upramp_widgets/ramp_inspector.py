@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,7 +26,7 @@ from .worker import Worker
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
@@ -147,16 +148,10 @@ class RampInspector(Pictured, ipywidgets.VBox):
         for name, value in chosen.items():
             setattr(self, name, value)
         self.controls = Controls(self)
+        self._beside = ipywidgets.VBox([self.controls.text], layout={"flex": "0 0 560px"})
         self.children = [
             self.controls.top,
-            ipywidgets.HBox(
-                [
-                    self.image,
-                    ipywidgets.VBox(
-                        [self.ramps.widget(), self.controls.text], layout={"flex": "0 0 auto"}
-                    ),
-                ]
-            ),
+            ipywidgets.HBox([self.image, self._beside]),
             self.controls.bottom,
         ]
         self.image.on_click(self._clicked)
@@ -169,6 +164,11 @@ class RampInspector(Pictured, ipywidgets.VBox):
         self.image.observe(self._follow_frame, "frame")
         self.busy, self.status = True, "correcting the ramps: raw ones are shown meanwhile"
         self._worker.ask(self._prepare)
+        _after_this_cell(self._add_plot)
+
+    def _add_plot(self) -> None:
+        """Put the plot beside the image: it takes longer to make, and the image need not wait."""
+        self._beside.children = [self.ramps.widget(), self.controls.text]
 
     # ---- what a person does, as calls
 
@@ -480,6 +480,16 @@ class RampInspector(Pictured, ipywidgets.VBox):
 
     def _failed(self, error: Exception) -> None:
         self.busy, self.status = False, str(error)
+
+
+def _after_this_cell(work: Callable[[], None]) -> None:
+    """Do something when the kernel has sent what the cell shows; at once where there is none."""
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        work()
+    else:
+        loop.call_soon(work)
 
 
 def _escaped(text: str) -> str:

@@ -19,6 +19,7 @@ import numpy as np
 from upramp import spill
 from upramp.dq import GROUP
 from upramp.errors import InputError, UsageError
+from upramp.exposure import open_exposure
 
 from .ramp_sample import RampSample, fit_of, mean_of
 
@@ -89,8 +90,6 @@ class RampModel:
         overrides: Mapping[str, Any] | None = None,
         threads: int | None = None,
     ) -> None:
-        from upramp.exposure import open_exposure
-
         self._owned = isinstance(exposure, (str, os.PathLike))
         self.exposure: Exposure = (
             open_exposure(exposure) if isinstance(exposure, (str, os.PathLike)) else exposure

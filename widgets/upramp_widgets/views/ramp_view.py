@@ -6,6 +6,7 @@ them in one message.
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -56,6 +57,7 @@ class RampView:
     """
 
     def __init__(self, width: int = 560, height: int = 520, *, dark: bool = False) -> None:
+        self._lock = threading.RLock()
         self._now: RampSample | None = None
         self._pinned: tuple[RampSample, ...] = ()
         self._corrections: tuple[str, ...] = ()
@@ -180,8 +182,10 @@ class RampView:
         corrections
             Steps after which the pixel's ramp is shown as well, ``raw`` for what was read.
         """
-        self._now, self._pinned, self._corrections = now, tuple(pinned), tuple(corrections)
-        self._refresh()
+        # What is corrected beside the kernel's own thread is shown from there, too.
+        with self._lock:
+            self._now, self._pinned, self._corrections = now, tuple(pinned), tuple(corrections)
+            self._refresh()
 
     def _coloured(self) -> list[tuple[RampSample, str]]:
         found = [
