@@ -123,6 +123,15 @@ class Lab:
             self.process.wait(20)
 
     @contextlib.contextmanager
+    def stopped(self):
+        """Let the server do nothing for a while, as if the network were gone."""
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
+
+    @contextlib.contextmanager
     def open(self, chromium, cells, name="test.ipynb", width=1280, height=1000, **options):
         """Open a notebook with these cells in a page of its own."""
         self.write(cells, name)
@@ -158,6 +167,29 @@ class Lab:
             "nbformat_minor": 5,
         }
         (self.root / name).write_text(json.dumps(content))
+
+
+def note_drawn(page):
+    """Note each picture that an image view of a page draws from now on."""
+    page.evaluate(_NOTE)
+
+
+def place_of(page, x, y):
+    """Give where on the page a pixel of the detector is, by the last picture noted."""
+    last = page.evaluate("window.upDrawn.at(-1)")
+    canvas = page.locator("canvas.up-canvas").first
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    (left, top), (width, height) = last["plot"]["at"], last["plot"]["dots"]
+    (x0, x1), (y0, y1) = last["range"]["x"], last["range"]["y"]
+    across = left + (x - x0) / (x1 - x0) * width
+    down = top + height - (y - y0) / (y1 - y0) * height
+    return box["x"] + across / last["ratio"], box["y"] + down / last["ratio"]
+
+
+def colours_at(page, places):
+    """Give the colours [r, g, b] that the first canvas shows at pixels of the detector."""
+    return page.evaluate(_COLOURS, places)
 
 
 class Notebook:
@@ -244,13 +276,17 @@ class Notebook:
         if folder:
             (locator or self.page).screenshot(path=Path(folder) / f"{path}.png")
 
-    def until_drawn(self, selector=".upramp-image-view"):
-        """Note each picture that the image view draws from now on; see `drawn`."""
-        self.page.evaluate(_NOTE, selector)
+    def note(self):
+        """Note each picture that an image view draws from now on; see `drawn`."""
+        note_drawn(self.page)
 
     def drawn(self):
         """Give the notes: when each picture was drawn (ms of the page's clock) and of what."""
         return self.page.evaluate("window.upDrawn ?? []")
+
+    def at(self, x, y):
+        """Give where on the page a pixel of the detector is, by the last picture."""
+        return place_of(self.page, x, y)
 
     def time(self, act, ready, event=None, patience=10.0):
         """Give ms from a real event to the first frame after a condition of the page is true.
@@ -308,13 +344,24 @@ _DO = """async (code) => {
   return status === "ok" ? {} : { error: `${ename}: ${evalue}` };
 }"""
 
-_NOTE = """(selector) => {
+_NOTE = """() => {
   window.upDrawn = [];
   window.upNoted?.abort();
   window.upNoted = new AbortController();
-  document.addEventListener("upramp-drawn", (event) => {
-    if (event.target.matches(selector)) window.upDrawn.push(event.detail);
-  }, { signal: window.upNoted.signal });
+  document.addEventListener("upramp-drawn", (event) => window.upDrawn.push(event.detail),
+    { signal: window.upNoted.signal });
+}"""
+
+_COLOURS = """(places) => {
+  const { plot, range } = window.upDrawn.at(-1);
+  const canvas = document.querySelector("canvas.up-canvas");
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  return places.map(([x, y]) => {
+    const across = plot.at[0] + (x - range.x[0]) / (range.x[1] - range.x[0]) * plot.dots[0];
+    const down = plot.at[1] + plot.dots[1]
+      - (y - range.y[0]) / (range.y[1] - range.y[0]) * plot.dots[1];
+    return [...context.getImageData(Math.floor(across), Math.floor(down), 1, 1).data].slice(0, 3);
+  });
 }"""
 
 _EVENTS = ["pointerdown", "pointermove", "wheel", "keydown", "input", "change"]

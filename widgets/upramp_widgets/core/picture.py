@@ -117,7 +117,7 @@ def picture(shown: Scene | Plane, look: Look | None = None, *, frame: int = 0) -
     pixels = _coloured(share, levels, look.cmap, canvas)
     _cover(pixels, scene, view, look)
     canvas.put(pixels)
-    draw_layers(canvas, scene.layers, look.layers_hidden, view, look.chosen)
+    draw_layers(canvas, dict(scene.layers), look.layers_hidden, view, look.chosen)
     canvas.axes(view)
     canvas.colour_bar(table(look.cmap), _bar_ticks(limits, look, scene, frame), look.unit)
     canvas.legend(legend)
@@ -207,7 +207,7 @@ def _cover(pixels: NDArray[np.uint8], scene: Scene, view: Viewport, look: Look) 
     if scene.significance is not None and look.threshold is not None:
         values, inside = _seen(scene.significance, view, "max")
         blend((values > look.threshold) & inside, look.threshold_colour)
-    for name, mask in scene.masks.items():
+    for name, mask in list(scene.masks.items()):
         if name in look.flags_shown:
             flags, inside = _seen(mask.source, view, "or")
             reach = int(np.iinfo(flags.dtype).max)
@@ -219,11 +219,13 @@ def _legend(scene: Scene, look: Look) -> list[tuple[str, str]]:
     if scene.significance is not None and look.threshold is not None:
         rows.append((look.threshold_colour, f"above {look.threshold:g} sigma"))
     rows += [
-        (mask.colour, mask.label) for name, mask in scene.masks.items() if name in look.flags_shown
+        (mask.colour, mask.label)
+        for name, mask in list(scene.masks.items())
+        if name in look.flags_shown
     ]
     rows += [
         (layer.colour, name)
-        for name, layer in scene.layers.items()
+        for name, layer in list(scene.layers.items())
         if name not in look.layers_hidden and not isinstance(layer, Compass)
     ]
     return rows

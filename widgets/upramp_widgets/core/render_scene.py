@@ -7,6 +7,7 @@ them with those of what it has, and asks for what is old.
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -61,9 +62,13 @@ class Scene:
         By name, in the order of their bits.
     layers
         By name, in the order in which they are drawn.
+    lock
+        Held while the scene is changed or read: a notebook may answer its
+        pages in one thread while a cell runs in another.
     """
 
     def __init__(self) -> None:
+        self.lock = threading.RLock()
         self.versions = {"image": 0, "significance": 0, "masks": 0}
         self.masks: dict[str, Mask] = {}
         self.layers: dict[str, Layer] = {}
@@ -102,15 +107,16 @@ class Scene:
             raise UsageError("frames", "there are none", "give at least one plane")
         if len(shapes) > 1:
             raise UsageError("frames", f"they differ in shape: {sorted(shapes)}", "give one shape")
-        if sources[0].shape != self.shape:
-            # What lay over another detector would not fit.
-            self._significance = None
-            self.masks = {}
-            self._changed("significance")
-            self._changed("masks")
-        self._planes = sources
-        self._distributions = {}
-        self._changed("image")
+        with self.lock:
+            if sources[0].shape != self.shape:
+                # What lay over another detector would not fit.
+                self._significance = None
+                self.masks = {}
+                self._changed("significance")
+                self._changed("masks")
+            self._planes = sources
+            self._distributions = {}
+            self._changed("image")
 
     def set_significance(self, plane: Plane | None) -> None:
         """Have pixels above a threshold marked, or, for None, no longer.
@@ -120,8 +126,9 @@ class Scene:
         plane
             Significance in sigma, of the shape of what is shown.
         """
-        self._significance = None if plane is None else self.fitting(plane, "significance")
-        self._changed("significance")
+        with self.lock:
+            self._significance = None if plane is None else self.fitting(plane, "significance")
+            self._changed("significance")
 
     def set_mask(self, name: str, plane: Plane | None, colour: str, bits: int, label: str) -> None:
         """Put a mask over the image, or, for None, take it away.
@@ -139,22 +146,41 @@ class Scene:
         label
             What the legend says.
         """
-        if plane is None:
-            self.masks.pop(name, None)
-        elif name not in self.masks and len(self.masks) >= _MOST_MASKS:
-            raise UsageError(
-                name, f"there are {_MOST_MASKS} masks already", "take one away with None"
-            )
-        else:
-            source = self.fitting(plane, name)
-            if not source.varies:
-                source.pooled(Window(0, 1, 0, 1), 1, "or")  # refuses what is no flags
-            self.masks[name] = Mask(source, 0xFFFFFFFF if bits == -1 else bits, colour, label)
-        self._changed("masks")
+        with self.lock:
+            if plane is None:
+                self.masks.pop(name, None)
+            elif name not in self.masks and len(self.masks) >= _MOST_MASKS:
+                raise UsageError(
+                    name, f"there are {_MOST_MASKS} masks already", "take one away with None"
+                )
+            else:
+                source = self.fitting(plane, name)
+                if not source.varies:
+                    source.pooled(Window(0, 1, 0, 1), 1, "or")  # refuses what is no flags
+                reach = 0xFFFFFFFF if bits == -1 else bits
+                self.masks[name] = Mask(source, reach, colour, label)
+            self._changed("masks")
 
     def touch_masks(self) -> None:
         """Say that arrays behind masks were changed in place."""
-        self._changed("masks")
+        with self.lock:
+            self._changed("masks")
+
+    def set_layer(self, name: str, layer: Layer | None) -> None:
+        """Draw lines or points over the image, or, for None, no longer.
+
+        Parameters
+        ----------
+        name
+            Of the layer; one of the same name is replaced.
+        layer
+            What is drawn.
+        """
+        with self.lock:
+            if layer is None:
+                self.layers.pop(name, None)
+            else:
+                self.layers[name] = layer
 
     def plane(self, frame: int) -> Source:
         """Give a plane.
@@ -176,9 +202,10 @@ class Scene:
         frame
             Which plane.
         """
-        if frame not in self._distributions:
-            self._distributions[frame] = distribution(self.plane(frame).sample())
-        return self._distributions[frame]
+        with self.lock:
+            if frame not in self._distributions:
+                self._distributions[frame] = distribution(self.plane(frame).sample())
+            return self._distributions[frame]
 
     def flags_at(self, x: int, y: int) -> list[str]:
         """Give the labels of the masks that hold a pixel.
@@ -188,9 +215,9 @@ class Scene:
         x, y
             Which; must lie inside.
         """
-        return [
-            mask.label for mask in self.masks.values() if int(mask.source.value(x, y)) & mask.bits
-        ]
+        with self.lock:
+            masks = list(self.masks.values())
+        return [mask.label for mask in masks if int(mask.source.value(x, y)) & mask.bits]
 
     def base(self, part: str, frame: int, viewport: Viewport) -> Tile | None:
         """Give the whole detector, as fine as a canvas can show it.
@@ -204,10 +231,11 @@ class Scene:
         viewport
             Its size counts, not what it shows.
         """
-        ny, nx = self.shape
-        whole = Viewport.whole(self.shape, viewport.width, viewport.height)
-        factor = max(whole.factor(_HOW[part]), -(-max(ny, nx) // _BASE_SIDE))
-        return self._tile(part, "base", frame, Window(0, nx, 0, ny), factor)
+        with self.lock:
+            ny, nx = self.shape
+            whole = Viewport.whole(self.shape, viewport.width, viewport.height)
+            factor = max(whole.factor(_HOW[part]), -(-max(ny, nx) // _BASE_SIDE))
+            return self._tile(part, "base", frame, Window(0, nx, 0, ny), factor)
 
     def sharp(self, part: str, frame: int, viewport: Viewport) -> Tile | None:
         """Give what a canvas shows and a margin, as fine as it can show it.
@@ -221,8 +249,9 @@ class Scene:
         viewport
             What the canvas shows.
         """
-        window, factor = viewport.window(self.shape, viewport.factor(_HOW[part]))
-        return self._tile(part, "sharp", frame, window, factor)
+        with self.lock:
+            window, factor = viewport.window(self.shape, viewport.factor(_HOW[part]))
+            return self._tile(part, "sharp", frame, window, factor)
 
     def _tile(self, part: str, tier: str, frame: int, window: Window, factor: int) -> Tile | None:
         header: dict[str, Any] = {

@@ -195,8 +195,5 @@ class ImageOverlays(ImageTraits):
         self._lay(name, compass)
 
     def _lay(self, name: str, layer: Layer | None) -> None:
-        if layer is None:
-            self.scene.layers.pop(name, None)
-        else:
-            self.scene.layers[name] = layer
+        self.scene.set_layer(name, layer)
         self._layer_changed(name)

@@ -93,7 +93,7 @@ class ImageTalk:
         view = self._view
         self._watched = True
         self.tell()
-        for name in view.scene.layers:
+        for name in list(view.scene.layers):
             self.tell_layer(name)
         frame = min(view.frame, max(0, view.scene.frames - 1))
         wants = [("image", "base", frame), ("significance", "base", 0), ("masks", "base", 0)]
@@ -174,7 +174,7 @@ def described(scene: Scene, frame: int) -> dict[str, Any]:
         "step": SIGNIFICANCE_STEP,
         "masks": [
             {"name": name, "label": mask.label, "colour": mask.colour}
-            for name, mask in scene.masks.items()
+            for name, mask in list(scene.masks.items())
         ],
     }
     if scene.frames:

@@ -2,7 +2,7 @@
 
 import { colourTable, pixelTable } from "./codes.js";
 import { discRows, ticks } from "./geometry.js";
-import { paintAbove, paintImage, paintMasks } from "./tiles.js";
+import { coarser, paintAbove, paintImage, paintMasks } from "./tiles.js";
 
 const COLOURS = new Map();
 
@@ -49,7 +49,7 @@ function drawTiles(view, toScreen) {
   context.fillStyle = view.theme.missing;
   context.fillRect(-0.5, -0.5, nx, ny);
   const put = (tile) => {
-    // Cells smaller than a dot are blended, so that none of them is left out.
+    // Cells smaller than a dot are blended, so that the picture stays quiet.
     context.imageSmoothingEnabled = tile.factor * scale < 0.98;
     const side = tile.factor;
     const [x, y] = [tile.x0 - 0.5, tile.y0 - 0.5];
@@ -68,22 +68,27 @@ function drawTiles(view, toScreen) {
   }
   if (model.get("threshold_shown")) {
     const steps = stepsOf(model.get("threshold"), store.scene.step);
-    for (const tile of seen(store.showing("significance"), store, view)) {
+    const tiles = wide(seen(store.showing("significance"), store, view), scale);
+    for (const tile of tiles) {
       paintAbove(tile, steps, model.get("threshold_colour"));
-      // A fine tile is over the coarse one, not through it.
-      clearUnder(context, tile, store.showing("significance"), () => put(tile));
+      clearUnder(context, tile, tiles, () => put(tile));
     }
   }
   const shown = new Set(model.get("flags_shown"));
   const masks = store.scene.masks.map((mask) => (shown.has(mask.name) ? mask.colour : null));
   if (masks.some(Boolean)) {
-    const tiles = seen(store.showing("masks"), store, view);
+    const tiles = wide(seen(store.showing("masks"), store, view), scale);
     for (const tile of tiles) {
       paintMasks(tile, masks);
       clearUnder(context, tile, tiles, () => put(tile));
     }
   }
   context.restore();
+}
+
+/** Let no cell of a flag be smaller than a dot: it would be blended away. */
+function wide(tiles, scale) {
+  return tiles.map((tile) => coarser(tile, Math.ceil(0.98 / (tile.factor * scale))));
 }
 
 /** Leave out the coarse tile where the fine one holds all that is seen: it costs time to paint. */

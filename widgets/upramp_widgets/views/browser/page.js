@@ -1,5 +1,12 @@
 // Small parts that panels are built of.
 
+const FOCUSABLE = new Set(["button", "input", "select", "canvas"]);
+
+/** Keep a notebook's own keys (x cuts a cell!) from what has the focus in here. */
+export function ownKeys(element) {
+  element.setAttribute("data-lm-suppress-shortcuts", "true");
+}
+
 /** Make an element: tag, attributes (functions are listeners), children. */
 export function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
@@ -8,6 +15,7 @@ export function make(tag, attributes = {}, ...children) {
     else if (value === true) element.setAttribute(name, "");
     else if (value !== false && value !== null) element.setAttribute(name, value);
   }
+  if (FOCUSABLE.has(tag) || "tabindex" in attributes) ownKeys(element);
   element.append(...children);
   return element;
 }

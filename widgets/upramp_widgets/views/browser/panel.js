@@ -58,7 +58,7 @@ export class Panel {
     this.main = make("div", { class: "up-main" }, this.stage, this.side);
     this.element = make(
       "div",
-      { class: "upramp-image-view", "data-lm-suppress-shortcuts": "true", "data-jp-suppress-context-menu": true },
+      { class: "upramp-image-view", "data-jp-suppress-context-menu": true },
       make("div", { class: "up-head" }, this.title, this.status),
       this.bar,
       this.main,
@@ -238,7 +238,7 @@ export class Panel {
       offline: "The connection to the kernel is lost. The picture is the last it sent; it goes on when the connection is back.",
       restarted: "The kernel was restarted. The picture is the last it sent: run the cell again to work on.",
       closed: "The kernel is gone. The picture is the last it sent: run the cell again to work on.",
-    }[store.gone];
+    }[store.missing];
     this.banner.hidden = !said;
     this.banner.textContent = said ?? "";
     if (said && !store.scene) this.empty.textContent = "No picture came from the kernel";

@@ -10,6 +10,7 @@ import { tileFrom } from "./tiles.js";
 const PARTS = ["image", "significance", "masks"];
 const SLOW = 1200; // ms after which a page says that it waits
 const GIVEN_UP = 15000; // ms after which a question is asked anew
+const SHORT = 700; // ms for which a lost connection is not spoken of
 const SAVE = 40; // ms between two reports of a range that is being dragged
 
 const stores = new Map();
@@ -141,8 +142,16 @@ class Store {
   lost(why) {
     if (this.gone === why) return;
     this.gone = why;
+    this.goneAt = performance.now();
     this.asked = null;
     this.redraw();
+    setTimeout(() => this.redraw(), SHORT + 50);
+  }
+
+  /** Say why, when it is worth saying: connections that come back at once are not. */
+  get missing() {
+    const short = this.gone === "offline" && performance.now() - this.goneAt < SHORT;
+    return short ? null : this.gone;
   }
 
   /** Go on after the kernel can be reached again. */

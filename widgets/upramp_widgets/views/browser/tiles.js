@@ -86,6 +86,27 @@ export function paintMasks(tile, colours) {
   done(tile, key);
 }
 
+/** Give a tile of flags or significance with larger cells, so that none is smaller than a dot. */
+export function coarser(tile, by) {
+  if (by <= 1) return tile;
+  if (tile.coarse?.by === by) return tile.coarse;
+  const width = Math.ceil(tile.width / by);
+  const height = Math.ceil(tile.height / by);
+  const cells = new tile.cells.constructor(width * height);
+  const largest = tile.part === "significance";
+  for (let y = 0, from = 0; y < tile.height; y++) {
+    const row = Math.floor(y / by) * width;
+    for (let x = 0; x < tile.width; x++, from++) {
+      const to = row + Math.floor(x / by);
+      if (!largest) cells[to] |= tile.cells[from];
+      else if (tile.cells[from] > cells[to]) cells[to] = tile.cells[from];
+    }
+  }
+  const factor = tile.factor * by;
+  tile.coarse = { ...tile, by, width, height, factor, cells, canvas: null, painted: null };
+  return tile.coarse;
+}
+
 /** Give the cell of a tile that holds a pixel, or undefined outside. */
 export function cellAt(tile, x, y) {
   const column = Math.floor((x - tile.x0) / tile.factor);

@@ -5,6 +5,7 @@ import { covers } from "./geometry.js";
 import { decodeTable } from "./codes.js";
 import { drawStage } from "./draw.js";
 import { onKey } from "./keys.js";
+import { ownKeys } from "./page.js";
 import { Panel } from "./panel.js";
 import { Pointer } from "./pointer.js";
 import { storeOf } from "./store.js";
@@ -27,6 +28,7 @@ export class View {
     this.canvas = document.createElement("canvas");
     this.canvas.className = "up-canvas";
     this.canvas.tabIndex = 0;
+    ownKeys(this.canvas);
     this.canvas.setAttribute("role", "application");
     this.canvas.setAttribute("aria-roledescription", "image of a detector");
     this.context = this.canvas.getContext("2d", { alpha: false });
@@ -201,7 +203,10 @@ export class View {
     if (this.dead || !this.theme) return;
     drawStage(this);
     this.panel.refreshState();
-    const detail = { at: performance.now(), tiles: this.drawnTiles(), frame: this.store.frame };
+    const { plot, ratio, store } = this;
+    const tiles = this.drawnTiles();
+    const detail = { at: performance.now(), tiles, frame: store.frame, plot, ratio };
+    detail.range = store.visible(this);
     this.panel.element.dispatchEvent(new CustomEvent("upramp-drawn", { detail, bubbles: true }));
   }
 
