@@ -8,6 +8,8 @@ import math
 import re
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -384,6 +386,38 @@ def test_planes_at_the_edges_are_shown(plane):
     sharp = page.tiles(["image", "sharp", 0], xlim=(-3, 3), ylim=(-3, 3))
     assert sharp[0][0]["factor"] == 1
     assert view.picture().startswith(b"\x89PNG")
+
+
+def test_pages_are_answered_while_a_cell_changes_what_is_shown():
+    """A notebook may answer pages in one thread while a cell runs in another."""
+    view = ImageView(frame=1, title="several threads")
+    view.set_frames([np.zeros((200, 200)), np.ones((200, 200))])
+    page = Page(view)
+    done = threading.Event()
+
+    def ask():
+        while not done.is_set():
+            page.say("ready", **page.looks())
+            page.say("cursor", x=3, y=3)
+            view.picture()
+
+    with ThreadPoolExecutor(1) as pool:
+        asking = pool.submit(ask)
+        try:
+            for n in range(120):
+                side = 100 + n % 3
+                view.set_frames([np.zeros((side, side))] * 2)
+                for name in "abcd":
+                    view.set_mask(name, np.zeros((side, side), bool))
+                view.set_points("p", [1], [1])
+                view.set_mask("a", None)
+                view.set_points("p", None)
+        finally:
+            done.set()
+        asking.result()
+    problems = [content["problem"] for content, _ in page.told if "problem" in content]
+    assert problems == []
+    assert view.status == ""
 
 
 def test_no_array_is_in_a_trait(view):

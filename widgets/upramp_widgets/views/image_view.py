@@ -68,6 +68,8 @@ class ImageView(Pictured, ImageOverlays):  # type: ignore[misc]
         Words around the picture.
     """
 
+    _talk: ImageTalk | None = None  # while traits get their first values, there is no one to tell
+
     def __init__(self, **traits: Any) -> None:
         self.scene = Scene()
         self._shown_key: object = None
@@ -81,10 +83,12 @@ class ImageView(Pictured, ImageOverlays):  # type: ignore[misc]
         self._talk = ImageTalk(self)
 
     def _changed(self) -> None:
-        self._talk.tell()
+        if self._talk is not None:
+            self._talk.tell()
 
     def _layer_changed(self, name: str) -> None:
-        self._talk.tell_layer(name)
+        if self._talk is not None:
+            self._talk.tell_layer(name)
 
     @traitlets.observe("frame")
     def _frame_changed(self, _: Any) -> None:

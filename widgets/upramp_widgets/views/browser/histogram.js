@@ -1,8 +1,7 @@
 // The histogram with its two handles, and the colour bar under it on the same axis.
 
-import { quantileAt } from "./codes.js";
+import { quantileAt, stretchOf } from "./codes.js";
 import { imageColours, limitsOf } from "./draw.js";
-import { stretchOf } from "./codes.js";
 import { brief, ticks } from "./geometry.js";
 import { make } from "./page.js";
 
@@ -104,8 +103,8 @@ export class Histogram {
   draw() {
     const { view, canvas } = this;
     const { scene } = view.store;
+    this.element.hidden = !scene?.frames; // before its width is asked for
     const wide = this.element.clientWidth;
-    this.element.hidden = !scene?.frames;
     if (!scene?.frames || !wide) return;
     const ratio = window.devicePixelRatio || 1;
     const [width, height] = [Math.round(wide * ratio), Math.round((HEIGHT + BAR + LABELS) * ratio)];
@@ -121,7 +120,7 @@ export class Histogram {
     const limits = limitsOf(view.store);
     const across = (value) => ((value - low) / (high - low)) * wide;
     this.drawBars(context, across, limits);
-    this.drawBar(context, wide, low, high, limits);
+    this.drawBar(context, wide, [low, high], limits, ratio);
     context.fillStyle = view.theme.soft;
     context.font = `10.5px ${view.theme.font}`;
     context.textBaseline = "top";
@@ -160,17 +159,20 @@ export class Histogram {
     }
   }
 
-  drawBar(context, wide, low, high, limits) {
+  drawBar(context, wide, [low, high], limits, ratio) {
     const { view } = this;
     const colours = imageColours(view.model);
     const { quantiles } = view.store.scene;
     const share = stretchOf(view.model.get("stretch"), limits[0], limits[1], quantiles);
-    for (let x = 0; x < wide; x++) {
-      const value = low + ((x + 0.5) / wide) * (high - low);
+    context.save();
+    context.scale(1 / ratio, 1 / ratio); // whole dots, without seams
+    for (let x = 0; x < wide * ratio; x++) {
+      const value = low + ((x + 0.5) / (wide * ratio)) * (high - low);
       const word = colours[(share(value) * 255.999) | 0];
       context.fillStyle = `rgb(${word & 255} ${(word >> 8) & 255} ${(word >> 16) & 255})`;
-      context.fillRect(x, HEIGHT, 1.05, BAR);
+      context.fillRect(x, Math.round(HEIGHT * ratio), 1, Math.round(BAR * ratio));
     }
+    context.restore();
     context.strokeStyle = view.theme.line;
     context.strokeRect(0.5, HEIGHT + 0.5, wide - 1, BAR - 1);
   }

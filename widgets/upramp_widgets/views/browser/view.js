@@ -181,14 +181,19 @@ export class View {
     this.panel.histogram.draw();
   }
 
-  /** Make the stage as wide as the detector needs at its height, if there is room. */
+  /** Make the stage as wide as the detector needs at its height; lower, if there is no room. */
   shapeStage() {
-    const height = this.model.get("height");
+    const { stage, main } = this.panel;
+    const most = this.model.get("height");
     const [ny, nx] = this.store.shape;
     const aspect = Math.min(2.4, Math.max(1, nx / ny));
-    const wide = (height - TOP - BOTTOM) * aspect + LEFT + RIGHT;
-    this.panel.stage.style.height = `${height}px`;
-    this.panel.main.style.setProperty("--up-stage", `${Math.round(wide)}px`);
+    const wide = Math.round((most - TOP - BOTTOM) * aspect + LEFT + RIGHT);
+    main.style.setProperty("--up-stage", `${wide}px`);
+    const room = stage.clientWidth;
+    const narrow = room > 0 && room < wide;
+    const needed = (room - LEFT - RIGHT) / aspect + TOP + BOTTOM;
+    const height = narrow ? Math.min(most, Math.max(160, needed)) : most;
+    stage.style.height = `${Math.round(height)}px`;
   }
 
   invalidate() {
