@@ -63,6 +63,12 @@ def _socket_of(user: int | None, family: socket.AddressFamily) -> socket.socket:
         return socket.socket(family)
 
     def make() -> None:
+        try:
+            make_it()
+        except OSError as error:
+            failed.append(error)
+
+    def make_it() -> None:
         # It belongs to the thread's user of files, which is Linux's own notion, and unlike the
         # effective user it is not changed for the other threads of a hub.
         ctypes.CDLL(None).setfsuid(user)
@@ -71,9 +77,12 @@ def _socket_of(user: int | None, family: socket.AddressFamily) -> socket.socket:
     # In a thread that ends with it: whoever changes that user is no longer told when their
     # parent dies (PR_SET_PDEATHSIG), and the hub's own thread has to be.
     made: list[socket.socket] = []
+    failed: list[OSError] = []
     maker = threading.Thread(target=make, name="socket of a user")
     maker.start()
     maker.join()
+    if failed:
+        raise failed[0]
     return made[0]
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -405,6 +407,10 @@ def plan(**changes):
         "make": [],
         "folders": [],
         "passwd": "",
+        "address": "127.0.0.1",
+        "port": 0,
+        "temporary": "/tmp",
+        "shared": 1 << 20,
         "private": False,
         **changes,
     }
@@ -418,6 +424,18 @@ def entered(**changes):
         check=False,
         timeout=60,
     )
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has limits for others")
+def test_processes_are_limited_for_who_has_a_number_of_their_own_alone():
+    code = "import resource; print(resource.getrlimit(resource.RLIMIT_NPROC)[0])"
+    own = entered(command=["/usr/bin/env", sys.executable, "-I", "-S", "-c", code])
+    assert int(own.stdout) == resource.getrlimit(resource.RLIMIT_NPROC)[0]
+    program = shutil.which("python3", path="/usr/bin:/bin")
+    if program is None:
+        pytest.skip("there is no Python that everybody may run")
+    other = entered(command=[program, "-I", "-S", "-c", code], uid=BASE)
+    assert int(other.stdout) == 1024 + 128 * os.cpu_count()
 
 
 def test_the_limit_of_memory_holds_and_cannot_be_lifted():

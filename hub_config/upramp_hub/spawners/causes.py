@@ -75,9 +75,15 @@ _KNOWN: Final = (
     ),
     (
         "memory",
-        r"MemoryError|annot allocate memory|Errno 12\b|bad_alloc|start new thread|to map segment",
+        r"MemoryError|annot allocate memory|Errno 12\b|bad_alloc|to map segment",
         "it may not hold as much memory as it needs",
         "ask an administrator for a higher limit, then start again",
+    ),
+    (
+        "processes",
+        r"start new thread|Resource temporarily unavailable|Errno 11\b",
+        "no more processes or threads may be started",
+        "end some of your kernels and terminals, then start again",
     ),
     (
         "port",

@@ -16,7 +16,10 @@ import ctypes
 import errno
 import json
 import os
+import re
 import resource
+import signal
+import socket
 import stat
 import sys
 from pathlib import Path
@@ -25,11 +28,19 @@ from typing import Any, Final, NoReturn
 PREFIX: Final = "upramp-hub: "
 """How a line of the server's log begins that says why it never came to be."""
 
-_FOR_EVERYBODY: Final = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - replaced
-"""Folders of which each server has its own, in memory: what is large goes to TMPDIR, on a disk."""
+_TEMPORARY: Final = ("/tmp", "/var/tmp")  # noqa: S108 - replaced
+"""Folders for everybody of which each server has its own, on a disk."""
+
+_LITTLE: Final = 64 << 20
+"""Bytes of such a folder where it has to be in memory: what is large goes to TMPDIR."""
+
+_SHARED_MEMORY: Final = "/dev/shm"  # noqa: S108 - replaced
+"""The same in memory."""
 
 _PROCESSES: Final = 1024
-"""Processes and threads that a user may run: more is a mistake, or an attack on all others."""
+_PER_CORE: Final = 128
+"""Processes and threads that a user may run, and those more for each core, as libraries of
+numbers start threads for each: beyond that it is a mistake, or an attack on all others."""
 
 NOT_POSSIBLE: Final = 77
 """Exit code if this machine does not let even root hide folders."""
@@ -57,7 +68,9 @@ def main(plan: dict[str, Any]) -> NoReturn:
     plan
         ``command``, ``home``, ``memory`` (bytes, 0 for no limit), ``nice``,
         ``cgroups`` (folders to join), ``make`` (folders to make as the user) and,
-        if this process is root, ``uid``, ``private`` (whether to hide folders),
+        if this process is root, ``uid``, ``address`` and ``port`` (to keep for the
+        user as long as its processes are not cleared away), ``temporary`` (a folder to
+        be /tmp), ``shared`` (bytes of shared memory), ``private`` (whether to hide folders),
         ``folders`` (pairs of a path that the server needs and whether it may
         write there) and ``passwd`` (a file to put over the system's, or nothing).
     """
@@ -76,10 +89,13 @@ def main(plan: dict[str, Any]) -> NoReturn:
         _require_reachable(plan) if not plan["private"] else _hide(plan)
     _limit(plan["memory"])
     if uid is not None:
+        # Only of who has a number of their own: a person's other programs would count too.
+        _limit_processes()
         os.setgroups([])
         os.setgid(uid)
         os.setuid(uid)
         _prctl(_PR_SET_NO_NEW_PRIVS)
+        _keep_port(plan["address"], plan["port"])
     try:
         os.chdir(plan["home"])
     except OSError as error:
@@ -99,14 +115,40 @@ def main(plan: dict[str, Any]) -> NoReturn:
 def _limit(memory: int) -> None:
     """Make an allocation that is too large fail, where the process can still say so."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    hard = resource.getrlimit(resource.RLIMIT_NPROC)[1]
-    most = _PROCESSES if hard == resource.RLIM_INFINITY else min(_PROCESSES, hard)
-    resource.setrlimit(resource.RLIMIT_NPROC, (most, most))
     if memory:
         hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
         if hard != resource.RLIM_INFINITY:
             memory = min(memory, hard)
         resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
+
+
+def _limit_processes() -> None:
+    wanted = _PROCESSES + _PER_CORE * (os.cpu_count() or 1)
+    hard = resource.getrlimit(resource.RLIMIT_NPROC)[1]
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_NPROC, (most, most))
+
+
+def _keep_port(address: str, port: int) -> None:
+    """Leave a process behind that keeps the server's port for its user, whatever else dies.
+
+    The hub keeps it too, but may be down when the server ends. It is cleared away with all
+    that the server started, when the hub knows that it has ended.
+    """
+    if not port or os.fork():
+        return
+    with contextlib.suppress(OSError):
+        kept = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        kept.bind((address, port))
+        os.closerange(kept.fileno() + 1, 4096)
+        os.setsid()
+        null = os.open(os.devnull, os.O_RDWR)
+        for number in range(3):
+            os.dup2(null, number)
+        while True:
+            signal.pause()
+    os._exit(0)
 
 
 def closed_at(path: str, uid: int) -> str | None:
@@ -160,10 +202,7 @@ def _hide(plan: dict[str, Any]) -> None:
     # A descriptor finds its folder also once the way to it is hidden.
     held = {path: os.open(path, os.O_PATH) for path, _ in needed}
     passwd = os.open(plan["passwd"], os.O_PATH) if plan["passwd"] else -1
-    size = f",size={plan['memory'] // 2}" if plan["memory"] else ""
-    for folder in _FOR_EVERYBODY:
-        if os.path.realpath(folder) == folder and folder not in held and Path(folder).is_dir():
-            _replace(folder, held, f"mode=1777{size}")
+    _replace_for_everybody(plan, held)
     for path, _ in needed:
         while (at := closed_at(path, plan["uid"])) is not None:
             if at == path:
@@ -176,10 +215,36 @@ def _hide(plan: dict[str, Any]) -> None:
         if not writes:
             _mount(path, path, flags=_MS_BIND | _MS_REC)
             flags = _MS_BIND | _MS_REMOUNT | _MS_RDONLY | _MS_NOSUID | _MS_NODEV
-            _mount("none", path, flags=flags)
+            for mounted in _mounts_in(path):
+                _mount("none", mounted, flags=flags)
     for descriptor in held.values():
         os.close(descriptor)
     _hide_others(passwd)
+
+
+def _replace_for_everybody(plan: dict[str, Any], held: dict[str, int]) -> None:
+    """Give the server folders of its own where everybody may write."""
+    for folder in (*_TEMPORARY, _SHARED_MEMORY):
+        if os.path.realpath(folder) != folder or folder in held or not Path(folder).is_dir():
+            continue
+        within = any(Path(folder) in Path(path).parents for path in held)
+        if folder == _SHARED_MEMORY or within:
+            # What is needed lies in it, and its place is not to be made in a user's folder.
+            size = plan["shared"] if folder == _SHARED_MEMORY else _LITTLE
+            _replace(folder, held, f"mode=1777,size={size}")
+        else:
+            _mount(plan["temporary"], folder, flags=_MS_BIND)
+
+
+def _mounts_in(path: str) -> list[str]:
+    """Give a folder that is mounted, and what is mounted in it."""
+    found = [path]
+    for line in Path("/proc/self/mountinfo").read_text("utf-8", "surrogateescape").splitlines():
+        # Blanks and the like are written as octal numbers there.
+        place = re.sub(r"\\([0-7]{3})", lambda m: chr(int(m[1], 8)), line.split(" ")[4])
+        if Path(path) in Path(place).parents:
+            found.append(place)
+    return list(dict.fromkeys(found))
 
 
 def _replace(folder: str, held: dict[str, int], options: str) -> None:

@@ -116,6 +116,9 @@ def needed_folders(settings: Settings) -> list[str]:
     ]
     if settings.archive.exists():
         needed.append(str(settings.archive))
+        # Either may be a link to another place.
+        for part in ("crds", "uncal"):
+            needed += [str(each) for each in (settings.archive / part,) if each.exists()]
     with suppress(UprampError):  # an installation may carry no notebooks
         originals = notebooks_folder()
         # In a clone they lie beside its pyproject.toml, by which it is known as one.
@@ -150,6 +153,10 @@ def can_hide(settings: Settings) -> bool:
         "nice": 0,
         "cgroups": [],
         "uid": BASE,
+        "address": "127.0.0.1",
+        "port": 0,
+        "temporary": tempfile.gettempdir(),
+        "shared": 1 << 20,
         "folders": [[path, False] for path in needed_folders(settings)],
         "passwd": "",
         "make": [],
@@ -267,8 +274,9 @@ class ProcessSpawner(Admission, LocalProcessSpawner):
         expected = self.expected
         self.stages.tell(15, "Preparing your home", expected)
         await self._end_leftover()
-        plan = self._prepare()
+        self._find_number()
         self._hold_port(0)
+        plan = self._prepare()
         self.mark = secrets.token_hex(16)
         environment = self.get_env() | {ports.VARIABLE: "1"}
         self._start_process(plan, environment)
@@ -291,9 +299,8 @@ class ProcessSpawner(Admission, LocalProcessSpawner):
             self._held.close()
             self._held = None
 
-    def _prepare(self) -> dict[str, Any]:
-        root = os.geteuid() == 0
-        if root:
+    def _find_number(self) -> None:
+        if os.geteuid() == 0:
             ledger = self.settings.state / "numbers.json"
             self.uid = number_of(self.user.name, self.user.id, ledger)
         else:
@@ -303,11 +310,22 @@ class ProcessSpawner(Admission, LocalProcessSpawner):
                 "who can read everything of all of them",
                 self.user.name,
             )
+
+    def _shared_memory(self) -> int:
+        """Give the bytes of memory that a server's processes may share.
+
+        Half of what one may hold, and with all servers together half of the machine's.
+        """
+        machine = int(psutil.virtual_memory().total) // (2 * max(self.settings.servers, 1))
+        return min(self.settings.memory // 2, machine) if self.settings.memory else machine
+
+    def _prepare(self) -> dict[str, Any]:
         for shared in (self.settings.homes, self._runtimes()):
             make_shared(shared)
         make_private(self.settings.state / "servers")
         make_private(self.home, self.uid)
         make_private(self.runtime, self.uid)
+        make_private(self.runtime / "tmp", self.uid)
         return {
             "command": [*self.cmd, *self.get_args()],
             "home": str(self.home),
@@ -315,6 +333,10 @@ class ProcessSpawner(Admission, LocalProcessSpawner):
             "nice": self.shares.nice,
             "cgroups": self.shares.group(self.server_log.file.stem, self.settings.memory),
             "uid": self.uid,
+            "address": self.ip or "127.0.0.1",
+            "port": self.port,
+            "temporary": str(self.runtime / "tmp"),
+            "shared": self._shared_memory(),
             "private": self._hides(),
             "folders": [
                 *([path, False] for path in needed_folders(self.settings)),
@@ -323,7 +345,7 @@ class ProcessSpawner(Admission, LocalProcessSpawner):
                 *([str(self._certificates), False] for _ in [0] if self._certificates.exists()),
             ],
             "make": [str(self.runtime / name) for name in ("tmp", "cache", "jupyter")],
-            "passwd": self._write_names() if root and self._hides() else "",
+            "passwd": self._write_names() if self.uid is not None and self._hides() else "",
         }
 
     def _write_names(self) -> str:
@@ -526,6 +548,8 @@ class ProcessSpawner(Admission, LocalProcessSpawner):
             self.mark = ""
         with suppress(OSError):
             self._note.unlink(missing_ok=True)
+        # Links in it are removed, not followed.
+        shutil.rmtree(self.runtime / "tmp", ignore_errors=True)
         self.shares.clear(self.server_log.file.stem)
 
     async def _end(self, pid: int, grace: float) -> None:

@@ -297,7 +297,7 @@ def check_reference(
 
 def _require_memory(error: Exception) -> None:
     """Not blame a file for what the machine lacks."""
-    if getattr(error, "errno", None) == errno.ENOMEM:
+    if isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM:
         raise MemoryError from error
 
 
