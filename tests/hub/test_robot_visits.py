@@ -10,6 +10,7 @@ from aiohttp import WSCloseCode, web
 from proxy_process import application, stopping
 
 from upramp_hub.robot import Fleet, Plan
+from upramp_hub.robot.cells import ramp
 from upramp_hub.robot.logins import Login
 from upramp_hub.robot.messages import PROTOCOL, Message, pack, unpack
 
@@ -33,6 +34,7 @@ class FakeHub:
         self.protocols = (PROTOCOL,)
         self.cell = "answers"
         self.forgets = True
+        self.pings = None
         self.started = self.stopped = 0
 
     def application(self):
@@ -112,7 +114,7 @@ class FakeHub:
         return web.json_response({"id": "k"}, status=201)
 
     async def channels(self, request):
-        socket = web.WebSocketResponse(protocols=self.protocols)
+        socket = web.WebSocketResponse(protocols=self.protocols, heartbeat=self.pings)
         await socket.prepare(request)
         async for received in socket:
             asked = unpack(received.data)
@@ -131,6 +133,11 @@ class FakeHub:
         await say("iopub", "stream", name="stdout", text=printed)
         await say("shell", "execute_reply", status=status, **reply)
         await say("iopub", "status", execution_state="idle")
+
+    async def cell_answers_once(self, socket, asked, say):
+        await self.cell_answers(socket, asked, say)
+        if "numpy" in asked.content["code"]:  # the last that a visit asks
+            await socket.close()
 
     async def cell_fails(self, socket, asked, say):
         await self.cell_answers(socket, asked, say, "error", ename="MemoryError", evalue="no room")
@@ -213,6 +220,32 @@ def test_a_robot_that_stays_leaves_its_server_and_websocket():
     report = visit(fake, stays=True, visits=2)
     assert report.good, report.as_table()
     assert (report.open_websockets, fake.stopped) == (2, 0)
+
+
+def test_a_robot_that_is_silent_answers_pings_as_a_page_does():
+    fake = FakeHub()
+    fake.pings = 0.2
+
+    async def scenario(url):
+        plan = Plan(reads_archive=False, rounds=1, patience=5.0, stays=True)
+        fleet = Fleet(url, [Login("ada", "sesame")], plan)
+        await fleet.run()
+        ((_, kernel),) = fleet._stayed
+        await asyncio.sleep(1.5)  # nobody listens for an answer meanwhile
+        assert kernel.is_open
+        await kernel.run(ramp(), 5.0)
+        await fleet.leave()
+        assert not kernel.is_open
+
+    with stopping(application(fake.application())) as hub:
+        asyncio.run(scenario(hub.url))
+
+
+def test_websockets_that_the_server_closed_are_not_counted_as_open():
+    fake = FakeHub()
+    fake.cell = "answers_once"
+    report = visit(fake, stays=True, visits=1, rounds=1)
+    assert report.open_websockets == 0
 
 
 def test_so_many_visits_are_made():

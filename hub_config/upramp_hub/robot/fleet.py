@@ -106,7 +106,7 @@ class Fleet:
             for number, login in enumerate(self._logins):
                 group.create_task(self._robot(login, number, number * gap))
         self.report.seconds = time.monotonic() - self._begun
-        self.report.open_websockets = len(self._stayed)
+        self.report.open_websockets = sum(kernel.is_open for _, kernel in self._stayed)
         return self.report
 
     async def leave(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import uuid
 from typing import TYPE_CHECKING, Final
 
@@ -40,6 +41,10 @@ class Kernel:
             )
         self._websocket = websocket
         self._session = uuid.uuid4().hex
+        self._heard: asyncio.Queue[aiohttp.WSMessage | None] = asyncio.Queue()
+        # A page answers the server's pings also while nobody does anything there: the answer
+        # is given when something is received.
+        self._listening = asyncio.create_task(self._listen())
 
     async def run(self, cell: Cell, patience: float) -> None:
         """Run a cell and check its answer.
@@ -104,18 +109,37 @@ class Kernel:
             )
         return "".join(printed)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the websocket still is."""
+        return not self._listening.done()
+
+    async def _listen(self) -> None:
+        try:
+            while True:
+                # receive() and not the iterator, which swallows the code that it was closed with.
+                received = await self._websocket.receive()
+                if received.type not in {aiohttp.WSMsgType.BINARY, aiohttp.WSMsgType.TEXT}:
+                    return
+                self._heard.put_nowait(received)
+        finally:
+            self._heard.put_nowait(None)  # whoever waits is told that nothing more comes
+
     async def _next(self) -> Message:
-        # receive() and not the iterator, which swallows the code that it was closed with.
-        received = await self._websocket.receive()
-        if received.type is aiohttp.WSMsgType.BINARY:
-            return unpack(received.data)
+        ended = self._listening.done() and self._heard.empty()
+        received = None if ended else await self._heard.get()
+        if received is None:
+            code = self._websocket.close_code
+            raise LostCellError("a cell", f"its websocket was closed (code {code})", _LOOK)
         if received.type is aiohttp.WSMsgType.TEXT:
             raise LostCellError("a cell", "text came where messages are binary", _LOOK)
-        code = self._websocket.close_code
-        raise LostCellError("a cell", f"its websocket was closed (code {code})", _LOOK)
+        return unpack(received.data)
 
     async def close(self) -> None:
         """Close the websocket, as a page that is left does."""
+        self._listening.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._listening
         await self._websocket.close()
 
 
