@@ -11,17 +11,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .cosmic_ray_masker import CosmicRayMasker
     from .display import display_mode, set_display_mode
     from .ramp_inspector import RampInspector
+    from .wcs_overlay import WcsOverlay
 
 __all__ = [
+    "CosmicRayMasker",
     "RampInspector",
+    "WcsOverlay",
     "display_mode",
     "set_display_mode",
 ]
 
 _HOMES = {
+    "CosmicRayMasker": "cosmic_ray_masker",
     "RampInspector": "ramp_inspector",
+    "WcsOverlay": "wcs_overlay",
     "display_mode": "display",
     "set_display_mode": "display",
 }
