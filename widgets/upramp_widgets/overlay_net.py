@@ -7,6 +7,7 @@ it stays at the edge while the view is dragged, until the next graticule is ther
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from .core.sky_graticule import GridLine, Limits
     from .core.sky_labels import Style
     from .core.sky_plane import Float
+    from .core.sky_projection import Box
 
 __all__ = ["Net", "Seen", "net"]
 
@@ -33,6 +35,10 @@ _EVERY: Final = 24.0
 """Dots between two points of a line, at most: where labels may be while the view is dragged."""
 _INSET: Final = 9.0
 """Dots from an edge at which a label is put."""
+_TOP: Final = 24.0
+"""Dots below the upper edge where there is no room for one: it stands above its place."""
+_SPACE: Final = 40.0
+"""Dots between two lines, at least."""
 _HIGH: Final = 15.0
 _WIDE: Final = 6.9
 """Dots of a label's line, and of each of its letters."""
@@ -143,19 +149,27 @@ def net(
         left, right, low, high = sky.box
         xlim = min(xlim[0], left), max(xlim[1], right)
         ylim = min(ylim[0], low), max(ylim[1], high)
+    box = None if outside else sky.box
+    shown, drawn = _extent(seen.xlim, seen.ylim, box), _extent(xlim, ylim, box)
+    # Of a slit, a strip of the canvas is all there is room in.
+    count = min(count, math.ceil(min(shown) / (_SPACE * seen.dot)))
     more = max(
-        (xlim[1] - xlim[0]) / (seen.xlim[1] - seen.xlim[0]),
-        (ylim[1] - ylim[0]) / (seen.ylim[1] - seen.ylim[0]),
+        (wide / own for wide, own in zip(drawn, shown, strict=True) if own > 0), default=1.0
     )
     found = graticule(sky, xlim, ylim, round(count * more), style=style, outside=outside)
     pieces = [_with_places(line, seen) for line in found]
     labels = _labels(found, pieces, seen, kept_free)
     kinds = {}
     for kind in ("ra", "dec"):
-        chosen = [at for at, line in enumerate(found) if line.kind == kind]
+        chosen = [
+            part
+            for line, piece, label in zip(found, pieces, labels, strict=True)
+            if line.kind == kind
+            for part in _parts(piece, label, seen)
+        ]
         kinds[kind] = Net(
-            tuple(pieces[at].astype(np.float32) for at in chosen),
-            tuple(labels[at] for at in chosen),
+            tuple(piece.astype(np.float32) for piece, _ in chosen),
+            tuple(label for _, label in chosen),
         )
     return kinds
 
@@ -165,16 +179,48 @@ def _wider(limits: Limits) -> Limits:
     return limits[0] - more, limits[1] + more
 
 
+def _extent(xlim: Limits, ylim: Limits, box: Box | None) -> tuple[float, float]:
+    """Give how wide and how high is what lines are drawn in."""
+    if box is not None:
+        xlim = max(xlim[0], box[0]), min(xlim[1], box[1])
+        ylim = max(ylim[0], box[2]), min(ylim[1], box[3])
+    return max(xlim[1] - xlim[0], 0.0), max(ylim[1] - ylim[0], 0.0)
+
+
 def _with_places(line: GridLine, seen: Seen) -> Float:
     """Put points on a line where labels may be: at the edges, and every few dots."""
     x, y = line.x, line.y
     along = np.concatenate([[0.0], np.hypot(np.diff(x), np.diff(y)).cumsum()])
     step = _EVERY * seen.dot
     at = [along, np.arange(step, along[-1], step)]
-    for axis, edge in ((x, seen.xlim[0]), (y, seen.ylim[0])):
-        at.append(_crossings(along, axis, edge + _INSET * seen.dot))
+    edges = (x, seen.xlim[0] + _INSET * seen.dot), (y, seen.ylim[0] + _INSET * seen.dot)
+    for axis, edge in (*edges, (y, _ceiling(seen))):
+        at.append(_crossings(along, axis, edge))
     where = np.unique(np.concatenate(at))
     return np.stack([np.interp(where, along, x), np.interp(where, along, y)], axis=1)
+
+
+def _ceiling(seen: Seen) -> float:
+    """Give the row above which no label has room."""
+    return seen.ylim[1] - _TOP * seen.dot
+
+
+def _parts(piece: Float, label: str, seen: Seen) -> list[tuple[Float, str]]:
+    """Cut a line that has a label where there is no room for one, so that it is not put there."""
+    if not label:
+        return [(piece, "")]
+    low = piece[:, 1] <= _ceiling(seen) + 1e-6 * seen.dot
+    cuts = np.flatnonzero(low[1:] != low[:-1]) + 1
+    parts, start = [], 0
+    for end in (*cuts, len(piece)):
+        # The last point that is low begins and ends what is high.
+        first = start - 1 if start and not low[start] else start
+        last = end + 1 if end < len(piece) and not low[start] else end
+        parts.append((piece[first:last], label if low[start] else ""))
+        start = end
+    # A bent line may have room for its label twice.
+    best = min(range(len(parts)), key=lambda at: (not parts[at][1], _place(parts[at][0], seen)))
+    return [(part, text if at == best else "") for at, (part, text) in enumerate(parts)]
 
 
 def _crossings(along: Float, values: Float, level: float) -> Float:
@@ -216,7 +262,7 @@ def _place(piece: Float, seen: Seen) -> tuple[float, float, float]:
     x, y = seen.dots(piece[:, 0], piece[:, 1])
     width, height = seen.size
     inside = (x >= _INSET - 0.5) & (x <= width - _INSET) & (y >= _INSET - 0.5)
-    inside &= y <= height - 12
+    inside &= y <= height - _TOP + 0.5
     if not inside.any():
         return np.inf, 0.0, 0.0
     x, y = x[inside], y[inside]

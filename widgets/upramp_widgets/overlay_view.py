@@ -38,6 +38,8 @@ _PICTURE: Final = 540.0
 _LEAST: Final = 120.0
 _BAR: Final = (0.25, 34.0, 46.0)
 """Of the scale bar in the lower right corner: share of the width, dots beside, dots high."""
+_ROSE: Final = 118.0
+"""Dots of the compass in the upper right corner."""
 _TURNED: Final = 0.01
 """Radians, and share of a pixel's size, by which a compass may be wrong."""
 
@@ -146,8 +148,9 @@ class OverlayView:
         sky, owner = self.sky, self._owner
         if sky is None:
             return {}
-        width = seen.size[0]
+        width, height = seen.size
         share, beside, high = _BAR
+        rose = (width - _ROSE, height - _ROSE, width, height)
         bar = (width * (1 - share) - beside, 0.0, width, high)
         kinds = net(
             sky,
@@ -156,7 +159,7 @@ class OverlayView:
             style=cast("Style", owner.style),
             outside=owner.outside,
             whole=whole,
-            kept_free=[bar],
+            kept_free=[bar, rose],
         )
         found: dict[str, Layer] = {
             name: Curves(kinds[kind].lines, _COLOURS[name], kinds[kind].labels, 1.1)

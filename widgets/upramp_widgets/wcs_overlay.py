@@ -336,9 +336,11 @@ class WcsOverlay(Pictured, OverlayCatalogues):
 
     def _frame_stepped(self, change: Any) -> None:
         """Have each image keep its own limits, where one pair would not do for all."""
+        before, now = change["old"], change["new"]
+        shown = self._frames[min(now, len(self._frames) - 1)]
+        self.image.title, self.image.unit = shown.name, shown.unit
         if not self._limits:
             return
-        before, now = change["old"], change["new"]
         if before in self._limits:
             self._limits[before] = self.image.limits
         if now in self._limits:
