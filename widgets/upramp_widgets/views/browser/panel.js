@@ -19,6 +19,11 @@ const TOOLS = {
 const PAINTS = ["brush", "eraser"];
 const EDITS = ["brush", "eraser", "line", "polygon", "circle", "snowball"];
 
+/** Change an element's text; what stays the same costs nothing. */
+function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
 /** Builds a view's page and keeps it as the model is. */
 export class Panel {
   constructor(view) {
@@ -175,6 +180,14 @@ export class Panel {
     return make("label", { class: "up-brush", title: "Brush radius ([ and ])" }, this.brush, this.brushSize);
   }
 
+  /** Show the model as it is, once for all that changes before the next frame. */
+  refreshSoon() {
+    this.soon ??= requestAnimationFrame(() => {
+      this.soon = null;
+      if (!this.view.dead) this.refresh();
+    });
+  }
+
   /** Show the model as it is. */
   refresh() {
     const { view } = this;
@@ -231,7 +244,7 @@ export class Panel {
     const { model, store } = this.view;
     const busy = model.get("busy");
     const text = store.problem || model.get("status") || (busy ? "working…" : "");
-    this.status.textContent = store.waiting && !text ? "waiting for the kernel…" : text;
+    write(this.status, store.waiting && !text ? "waiting for the kernel…" : text);
     this.status.classList.toggle("up-busy", busy || store.waiting);
     this.status.classList.toggle("up-problem", Boolean(store.problem));
     const said = {
@@ -240,7 +253,7 @@ export class Panel {
       closed: "The kernel is gone. The picture is the last it sent: run the cell again to work on.",
     }[store.missing];
     this.banner.hidden = !said;
-    this.banner.textContent = said ?? "";
+    write(this.banner, said ?? "");
     if (said && !store.scene) this.empty.textContent = "No picture came from the kernel";
   }
 

@@ -187,7 +187,10 @@ class Store {
     if (before && before.versions.masks !== scene.versions.masks && !scene.masks.length) {
       this.strokes = [];
     }
-    for (const view of this.views) view.sceneChanged();
+    for (const view of this.views) {
+      view.sceneChanged();
+      if (before && before.versions.image !== scene.versions.image) view.hoverAgain();
+    }
     this.redraw();
     this.pump();
   }
@@ -325,6 +328,9 @@ class Store {
   /** Tell the kernel where the cursor is: the last place, when it has answered the one before. */
   cursor(x, y) {
     if (this.gone || this.alone) return;
+    const [lastX, lastY] = this.cursorLast ?? [];
+    if (x === lastX && y === lastY) return; // some browsers report moves of nothing
+    this.cursorLast = [x, y];
     if (this.cursorAsked) {
       this.cursorNext = [x, y];
       return;

@@ -17,7 +17,7 @@ const RIGHT = 10;
 const BLINK = 100; // ms
 const DRAWN = ["stretch", "cmap", "vmin", "vmax", "threshold", "threshold_shown", "flags_shown"];
 const OTHERS = ["threshold_colour", "paint_colour", "layers_hidden", "x", "y", "tool", "brush"];
-const SHOWN = ["title", "busy", "status", "panel", "unit", "frame_labels", "threshold_range"];
+const SHOWN = ["title", "panel", "unit", "frame_labels", "threshold_range"];
 
 /** Fills an element; `destroy` gives it back. */
 export class View {
@@ -62,12 +62,14 @@ export class View {
     on(["flags_shown", "layers_hidden", "threshold_shown", "threshold_colour"], () =>
       this.panel.refreshLegend(),
     );
-    on([...SHOWN, ...DRAWN, "tool", "brush"], () => this.panel.refresh());
+    on([...SHOWN, ...DRAWN, "tool", "brush"], () => this.panel.refreshSoon());
+    on(["busy", "status"], () => this.panel.refreshState());
     on(["tools"], () => this.panel.refreshTools());
     on(["readout"], () => this.showReadout());
     on(["frame"], () => {
       this.panel.refresh();
       this.invalidate();
+      this.hoverAgain();
       this.store.pump();
     });
     on(["playing"], () => this.play());
@@ -253,10 +255,17 @@ export class View {
       const [ny, nx] = this.store.shape;
       if (x >= 0 && y >= 0 && x < nx && y < ny) {
         this.over = [x, y];
-        this.store.cursor(place[0], place[1]);
+        // While a button is down the kernel is to be free for what comes of it.
+        if (!this.pointer.pressed) this.store.cursor(place[0], place[1]);
       }
     }
     this.showReadout();
+  }
+
+  /** Ask anew what is under a cursor that rests: it is another value now. */
+  hoverAgain() {
+    this.store.cursorLast = null;
+    if (this.pointer.place) this.hover(this.pointer.place);
   }
 
   pointed() {
