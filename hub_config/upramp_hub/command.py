@@ -90,9 +90,18 @@ def _say(text: str) -> None:
 
 def _new_password(settings: Settings, name: str) -> int:
     from .accounts import Accounts
+    from .accounts.errors import ConflictError
 
-    password = Accounts(settings.state).make_new_password(name)
-    _say(f"password of {name}: {password} (shown this once; change it there)")
+    if not settings.state.is_dir():
+        raise UsageError(
+            str(settings.state), "no hub has its state there", "name its folder with --state"
+        )
+    try:
+        password = Accounts(settings.state).make_new_password(name)
+    except ConflictError:
+        raise UsageError(name, "nobody has an account of this name", "write it as it is") from None
+    _say(f"password of {name}: {password} (shown this once; it is changed at the next sign-in)")
+    _say(f"whoever is signed in as {name} is signed out within a minute")
     return 0
 
 

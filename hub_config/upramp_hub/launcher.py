@@ -512,6 +512,8 @@ def _is_healthy(settings: Settings) -> bool:
     from urllib.error import URLError
     from urllib.request import urlopen
 
+    if not answers(settings.hub_port):
+        return False  # the proxy would only note in its log that there is no hub yet
     try:
         # Through the proxy: its route to the hub is part of what has to work.
         with urlopen(f"http://127.0.0.1:{settings.port}/hub/health", timeout=2) as answer:

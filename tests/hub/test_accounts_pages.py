@@ -460,6 +460,22 @@ def test_the_name_of_a_user_that_jupyterhub_knows_otherwise_cannot_be_chosen(hub
 
 # ---- where one is sent
 
+
+def test_a_password_made_beside_the_hub_ends_what_was_signed_in(hub, person):
+    name = person()
+    browser = Browser(hub)
+    assert browser.sign_in(name, PASSWORD).status == 302
+    assert browser.get("/hub/home").status == 200
+    password = hub.accounts.make_new_password(name)
+    # Signed in anew first: that one stays, what was there before goes.
+    fresh = Browser(hub)
+    assert fresh.sign_in(name, password).status == 302
+    until(lambda: browser.get("/hub/home").status == 302, 5)
+    assert "/hub/login" in browser.get("/hub/home").location
+    assert fresh.get("/hub/home").status in {200, 302}
+    assert "/hub/login" not in (fresh.get("/hub/home").location or "")
+
+
 ELSEWHERE = [
     "https://evil.example/",
     "//evil.example/",

@@ -35,6 +35,7 @@ class FakeHub:
         self.cell = "answers"
         self.forgets = True
         self.pings = None
+        self.servers = {}
         self.started = self.stopped = 0
 
     def application(self):
@@ -93,7 +94,7 @@ class FakeHub:
         return web.Response(status=204)
 
     async def user(self, _request):
-        return web.json_response({"servers": {}})
+        return web.json_response({"servers": self.servers})
 
     async def progress(self, request):
         stream = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
@@ -246,6 +247,15 @@ def test_websockets_that_the_server_closed_are_not_counted_as_open():
     fake.cell = "answers_once"
     report = visit(fake, stays=True, visits=1, rounds=1)
     assert report.open_websockets == 0
+
+
+def test_a_server_that_somebody_uses_is_left_alone():
+    fake = FakeHub()
+    fake.servers = {"": {}}
+    report = visit(fake)
+    assert not report.good
+    assert "their server runs already" in report.as_table()
+    assert fake.started == fake.stopped == 0
 
 
 def test_so_many_visits_are_made():

@@ -108,7 +108,12 @@ class AccountsAuthenticator(Authenticator):
             )
         except AccountError as error:
             raise Answer(error) from error
-        return None if account is None else self.model_of(account)
+        if account is None:
+            return None
+        user = handler.find_user(account.name)
+        if user is not None and self.accounts.take_signed_out(account.name):
+            self.end_sessions(user)  # those of before; this one begins
+        return self.model_of(account)
 
     async def refresh_user(
         self,
@@ -131,6 +136,9 @@ class AccountsAuthenticator(Authenticator):
             # nobody signs in as one.
             return not self.accounts.was_removed(user.name)
         if not account.has_password:
+            return False
+        if self.accounts.take_signed_out(user.name):
+            self.end_sessions(user)
             return False
         return self.model_of(account)
 

@@ -87,6 +87,10 @@ class Invitation:
     expires: float
 
 
+_SIGNED_OUT: Final = "signed out "
+"""How the name of a fact begins that says whose sessions are to end."""
+
+
 class Accounts:
     """Accounts and invitations.
 
@@ -562,9 +566,27 @@ class Accounts:
             changed = connection.execute(
                 "UPDATE account SET password = ?, must_change = 1 WHERE name = ?", (kept, name)
             ).rowcount
+            connection.execute(
+                "INSERT OR REPLACE INTO fact VALUES (?, x'')", (_SIGNED_OUT + name,)
+            )
         if not changed:
             raise _unknown(name)
         return password
+
+    def take_signed_out(self, name: str) -> bool:
+        """Tell, once, whether whoever is signed in as somebody is to be signed out.
+
+        Parameters
+        ----------
+        name
+            Whose password was made anew beside the hub.
+        """
+        key = (_SIGNED_OUT + name,)
+        with self.database.reading() as connection:
+            if connection.execute("SELECT 1 FROM fact WHERE name = ?", key).fetchone() is None:
+                return False
+        with self.database.changing() as connection:
+            return connection.execute("DELETE FROM fact WHERE name = ?", key).rowcount > 0
 
     # ---- which tokens are those of running servers
 

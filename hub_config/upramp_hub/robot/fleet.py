@@ -14,7 +14,7 @@ import aiohttp
 from upramp.errors import UprampError
 
 from . import cells
-from .errors import LostCellError, WrongAnswerError
+from .errors import LostCellError, RobotError, WrongAnswerError
 from .report import Failure, Report
 from .visitor import Visitor
 
@@ -90,6 +90,9 @@ class Fleet:
         self._logins = logins
         self._plan = plan
         self._begun = 0.0
+        self.started: set[str] = set()
+        """Logins whose servers were started here, and may therefore be ended."""
+
         self._stayed: list[tuple[Visitor, Kernel]] = []
 
     async def run(self) -> Report:
@@ -195,7 +198,15 @@ class _Visit:
         self._logged_in = True
         with self._stage("spawn"):
             begun = time.monotonic()
+            name = self._visitor.login.name
+            if name not in self._fleet.started and await self._visitor.has_server():
+                raise RobotError(
+                    name,
+                    "their server runs already, and a robot would end it",
+                    "give robots logins of their own",
+                )
             self._asked = True
+            self._fleet.started.add(name)
             async with asyncio.timeout(2 * patience):  # until there is room, and until it is up
                 await self._visitor.start_server(
                     self._plan.options,

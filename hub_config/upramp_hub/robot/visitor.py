@@ -276,6 +276,11 @@ class Visitor:
         )
         return Kernel(websocket)
 
+    async def has_server(self) -> bool:
+        """Say whether the login's server runs, or is being started."""
+        user = await self._api("GET", f"users/{self._name}", {200, 404})
+        return "" in user.get("servers", {})
+
     async def stop_server(self) -> None:
         """Stop the server, and wait until it is gone.
 

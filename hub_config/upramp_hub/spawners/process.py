@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import os
 import secrets
@@ -242,8 +243,6 @@ class ProcessSpawner(Admission, LocalProcessSpawner):
         if os.geteuid() or self._hides():
             return self.settings.state / "runtime"
         # The hub's folder is closed to users, and cannot be opened for one alone here.
-        import hashlib
-
         state = hashlib.sha256(str(self.settings.state).encode()).hexdigest()[:12]
         return Path("/var/tmp") / f"upramp-hub-{state}"  # noqa: S108 - checked to be the hub's
 
@@ -463,7 +462,9 @@ class ProcessSpawner(Admission, LocalProcessSpawner):
     def shares(self) -> Shares:
         """How servers share the processor."""
         if ProcessSpawner._shares is None:
-            ProcessSpawner._shares = find_shares()
+            state = os.path.realpath(self.settings.state)
+            hub = hashlib.sha256(state.encode()).hexdigest()[:12]
+            ProcessSpawner._shares = find_shares(hub=hub)
             self.log.info("share of the processor: %s", ProcessSpawner._shares.words)
         return ProcessSpawner._shares
 

@@ -87,7 +87,7 @@ class Shares:
         return not (self.base / name).exists()
 
 
-def find_shares(root: Path = _ROOT, memberships: str | None = None) -> Shares:
+def find_shares(root: Path = _ROOT, memberships: str | None = None, *, hub: str = "") -> Shares:
     """Find out what this machine has to share the processor with.
 
     Parameters
@@ -96,6 +96,8 @@ def find_shares(root: Path = _ROOT, memberships: str | None = None) -> Shares:
         Where control groups are mounted.
     memberships
         This process's, as ``/proc/self/cgroup`` gives them; None to read that.
+    hub
+        What tells this hub from others on the machine, whose users may have the same names.
     """
     if memberships is None:
         try:
@@ -107,7 +109,7 @@ def find_shares(root: Path = _ROOT, memberships: str | None = None) -> Shares:
         if controllers in ("", "cpu", "cpu,cpuacct"):
             version = 2 if not controllers else 1
             mounted = root if version == 2 else root / controllers
-            base = mounted / path.lstrip("/") / _GROUP
+            base = mounted / path.lstrip("/") / (f"{_GROUP}-{hub}" if hub else _GROUP)
             if _can_share(base, version):
                 return Shares(
                     base,
