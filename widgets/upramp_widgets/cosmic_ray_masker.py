@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import ipywidgets
 import numpy as np
@@ -35,7 +36,8 @@ if TYPE_CHECKING:
 
 __all__ = ["CosmicRayMasker"]
 
-_QUICK = 1_000_000
+_PAUSE: Final = 0.04
+_QUICK: Final = 1_000_000
 """Pixels of a view whose search is done before that of the whole detector."""
 
 
@@ -329,6 +331,8 @@ class CosmicRayMasker(Pictured, MaskerExchange):
 
     def _catch_up(self) -> None:
         """Find, fit and show what is not up to date; start anew if the threshold moves on."""
+        # What is known already is to be on the screen before the work begins.
+        time.sleep(_PAUSE)
         parameters, engine = self.parameters, self.engine
         self._problem = None
 
@@ -340,6 +344,7 @@ class CosmicRayMasker(Pictured, MaskerExchange):
             first = engine.searched_with is None
             if not engine.search(parameters, self._view(), outdated, self.image.refresh_masks):
                 return
+            self.views.threshold()
             self._tell()
             if self.plane == "rate" and first:
                 self.views.show()

@@ -42,31 +42,30 @@ class MaskerControls:
         traitlets.link((owner, "plane"), (plane, "value"))
         looked_at = [plane]
         if nints > 1:
-            looked_at.append(self._slider("integration", nints))
-        if ngroups > 1:
-            looked_at.append(self._slider("group", ngroups))
-        self.top = ipywidgets.HBox(looked_at, layout={"flex_flow": "row wrap"})
+            looked_at.append(self._integrations(nints))
+        self.top = _row(looked_at)
         self.text = ipywidgets.HTML()
         self.bottom = ipywidgets.VBox(
             [
-                ipywidgets.HBox(self._where(nints, ngroups), layout={"flex_flow": "row wrap"}),
-                ipywidgets.HBox(self._files(), layout={"flex_flow": "row wrap"}),
+                _row(self._where(nints, ngroups)),
+                _row(self._files()),
                 self.text,
             ]
         )
 
-    def _slider(self, name: str, count: int) -> ipywidgets.Widget:
+    def _integrations(self, count: int) -> ipywidgets.Widget:
+        owner = self._owner
         slider = ipywidgets.IntSlider(
-            value=getattr(self._owner, name) + 1,
+            value=owner.integration + 1,
             min=1,
             max=count,
-            description=name,
+            description="integration",
             style=_WORDS,
             layout={"width": "260px"},
         )
         # People count groups and integrations from 1, as the pipeline's keywords do.
-        slider.observe(lambda change: setattr(self._owner, name, change["new"] - 1), "value")
-        self._owner.observe(lambda change: setattr(slider, "value", change["new"] + 1), name)
+        slider.observe(lambda change: setattr(owner, "integration", change["new"] - 1), "value")
+        owner.observe(lambda change: setattr(slider, "value", change["new"] + 1), "integration")
         return slider
 
     def _where(self, nints: int, ngroups: int) -> list[ipywidgets.Widget]:
@@ -141,7 +140,7 @@ class MaskerControls:
             value=getattr(self._owner, name),
             description=words,
             indent=False,
-            layout={"width": "auto", "margin": "2px 12px"},
+            layout={"width": "auto"},
         )
         traitlets.link((self._owner, name), (box, "value"))
         return box
@@ -207,7 +206,14 @@ class MaskerControls:
             for word in ("automatic", "set by hand", "cleared by hand", "in all")
         )
         self.text.value = (
-            '<table style="line-height:1.5"><tr>'
+            '<table style="line-height:1.5;margin-left:48px"><tr>'
             f'<th style="text-align:left;font-weight:500">groups of pixels</th>{head}</tr>'
             f"{rows}</table>"
         )
+
+
+def _row(widgets: list[ipywidgets.Widget]) -> ipywidgets.Widget:
+    for widget in widgets[1:]:
+        widget.layout.margin = "2px 2px 2px 14px"
+    layout = {"flex_flow": "row wrap", "align_items": "center", "padding": "0 0 0 46px"}
+    return ipywidgets.HBox(widgets, layout=layout)

@@ -317,24 +317,26 @@ class MaskerEdits(MaskerTraits):
     def _draw_hits(self, label: str, pixels: Pixels | NDArray[np.bool_], where: Where) -> Change:
         """Draw every pixel in the group in which it was hit."""
         ny, nx = self.shape[2:]
-        shape = ny, nx
-        integrations = chosen("integrations", where.get("integrations"), self.shape[0])
-        image = pixels.image() if isinstance(pixels, Pixels) else np.asarray(pixels, np.bool_)
-        if image.shape != shape:
-            raise UsageError("pixels", f"their image is {image.shape}", f"give one of {shape}")
+        if not isinstance(pixels, Pixels):
+            image = np.asarray(pixels, np.bool_)
+            if image.shape != (ny, nx):
+                raise UsageError(
+                    "pixels", f"their image is {image.shape}", f"give one of {(ny, nx)}"
+                )
+            pixels = Pixels.of_image(image)
+        positions = _positions(pixels)
         with self.engine.mask.step(label) as step:
-            for integration in integrations:
-                positions = np.flatnonzero(image)
+            for integration in chosen("integrations", where.get("integrations"), self.shape[0]):
                 groups = self._hits(positions, integration)
                 for group in np.unique(groups).tolist():
-                    part = np.zeros(ny * nx, np.bool_)
-                    part[positions[groups == group]] = True
+                    y, x = np.divmod(positions[groups == group], nx)
                     at: Where = {**where, "groups": group, "integrations": integration}
-                    self.engine.mask.flag(part.reshape(shape), label=label, **at)
+                    part = Pixels.of_spans((ny, nx), y, x, x)
+                    self.engine.mask.flag(part, label=label, **at)
         return step.summary(nx)
 
     def _most_hit(self, pixels: Pixels, integration: int) -> int:
-        groups = self._hits(np.flatnonzero(pixels.image()), integration)
+        groups = self._hits(_positions(pixels), integration)
         return int(np.bincount(groups).argmax()) if groups.size else self.group
 
     def _hits(self, positions: NDArray[np.int64], integration: int) -> NDArray[np.int64]:
@@ -351,3 +353,7 @@ class MaskerEdits(MaskerTraits):
         rows = self.model.exposure.read_rows(integration, slice(int(y.min()), int(y.max()) + 1))
         ramps = np.asarray(rows, np.float32)[:, y - y.min(), x]
         return hits(ramps, np.zeros(ramps.shape, np.uint8))
+
+
+def _positions(pixels: Pixels) -> NDArray[np.int64]:
+    return np.concatenate([np.empty(0, np.int64), *pixels.blocks()])

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 
+from upramp import spill
 from upramp.errors import UsageError
 from upramp.stages.fused_input import corrected_shape
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     Window = tuple[slice, slice]
 
 __all__ = ["MaskerEngine"]
+
+S = TypeVar("S", bound=np.generic)
 
 _OFTEN: Final = 0.25  # seconds between two pictures of a search that goes on
 
@@ -159,8 +162,10 @@ class MaskerEngine:
         _, _, ny, nx = self.shape
         with self.lock:
             if not self.layers.automatic.flags.writeable:
-                self.layers.automatic = self.layers.automatic.copy()
-        slopes = np.full((ny, nx), np.nan, np.float32) if self.slopes is None else self.slopes
+                self.layers.automatic = _in_file(self.layers.automatic)
+        slopes = (
+            _in_file(np.full((ny, nx), np.nan, np.float32)) if self.slopes is None else self.slopes
+        )
         windows = list(strips(ny, nx))
         shown = 0.0
         for window in windows if first is None else [first, *windows]:
@@ -183,8 +188,9 @@ class MaskerEngine:
             self.mask.set_automatic(self.layers.automatic, settings)
             self.layers.automatic = self.mask.automatic
             self.slopes, self.searched_with = slopes, dict(parameters)
-            self._stale = [window for window in windows if self._edited_in(window)]
+            self._stale = [box for window in windows for box in self._edited_in(window)]
         changed()
+        spill.let_go()
         return True
 
     def edited(self, change: Change) -> None:
@@ -223,6 +229,8 @@ class MaskerEngine:
                     self._stale = [*stale[at:], *self._stale]
                 break
             self.slopes[window] = fitted(kept, window, flags)
+        del flags
+        spill.let_go()
         return True
 
     def fit_all(self) -> None:
@@ -240,12 +248,13 @@ class MaskerEngine:
             there the next time.
         """
         if self._plain is None:
-            self._plain = np.full(self.shape[2:], np.nan, np.float32)
+            self._plain = _in_file(np.full(self.shape[2:], np.nan, np.float32))
         while self._plain_left:
             if outdated():
                 return None
             self._plain[self._plain_left[-1]] = fitted(self.need_kept(), self._plain_left[-1])
             self._plain_left.pop()
+        spill.let_go()
         return self._plain
 
     def both(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -262,13 +271,23 @@ class MaskerEngine:
             raise UsageError(self.model.name, "its ramps are not searched yet", "wait first")
         return without.copy(), self.slopes.copy()
 
-    def _edited_in(self, window: Window) -> bool:
-        rows = window[0]
-        nx = self.shape[3]
-        paint = self.mask.paint
-        for plane in paint.planes():
-            positions, _ = paint.painted(plane)
+    def _edited_in(self, window: Window) -> list[Window]:
+        """Give the box around what a hand has done in a window; none if that is nothing."""
+        rows, nx = window[0], self.shape[3]
+        found = [np.empty(0, np.int64)]
+        for plane in self.mask.paint.planes():
+            positions, _ = self.mask.paint.painted(plane)
             first, last = np.searchsorted(positions, [rows.start * nx, rows.stop * nx])
-            if last > first:
-                return True
-        return False
+            found.append(positions[first:last])
+        y, x = np.divmod(np.concatenate(found), nx)
+        if not y.size:
+            return []
+        return [(slice(int(y.min()), int(y.max()) + 1), slice(int(x.min()), int(x.max()) + 1))]
+
+
+def _in_file(array: NDArray[S]) -> NDArray[S]:
+    """Copy an array to where its memory can be given back while it is not looked at."""
+    with spill.spilling():
+        copy = spill.empty(array.shape, array.dtype.type)
+    np.copyto(copy, array)
+    return copy

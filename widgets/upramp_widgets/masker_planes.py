@@ -66,6 +66,8 @@ class MaskerPlanes:
 
     def _whole(self, integration: int, group: int) -> NDArray[np.float32]:
         if self._model.kept is not None:
+            with self._lock:
+                self._read.clear()
             return self._model.group(integration, group)
         key = (integration, group)
         with self._lock:

@@ -6,13 +6,14 @@ import html
 import io
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 import traitlets
 from PIL import Image
 
 from upramp.dq import GROUP
 
 from .core.render import as_source
-from .masker_layers import LAYERS
+from .masker_layers import AUTOMATIC, CLEARED, LAYERS, SET
 from .masker_planes import MaskerPlanes
 from .masker_traits import SHARED
 from .views.browser_words import TOOLS
@@ -33,6 +34,8 @@ _LINKED: Final = ("xlim", "ylim", "vmin", "vmax", "stretch", "cmap", "x", "y")
 
 _PALE: Final = "#ffb3ec"
 """Of what a threshold will find; what it found has the full colour."""
+
+_TOLD: Final = AUTOMATIC | SET | CLEARED
 
 _WIDE: Final = {"flex": "1 1 360px", "min_width": "320px"}
 
@@ -57,8 +60,7 @@ class MaskerViews:
         self._layers = as_source(engine.layers.read, engine.shape[2:])
         self.beside: ImageView | None = None
         self._covers: tuple[tuple[str, ...], bool] | None = None
-        self._of: int | None = None
-        self._by_group = False
+        self._tells = True
         self.image = ImageView(
             title=self._title, tools=TOOLS, layout=_WIDE, threshold_colour=_PALE
         )
@@ -106,20 +108,32 @@ class MaskerViews:
         owner, engine, image = self._owner, self._engine, self.image
         if image.scene.shape != engine.shape[2:]:
             return  # as it was read, with reference pixels in between
-        integration = owner.integration
-        engine.look(integration, owner.group if owner.by_group else None, GROUP[owner.bit])
+        engine.look(owner.integration, owner.group if owner.by_group else None, GROUP[owner.bit])
         for name, bit, colour, visible in LAYERS:
             if name not in image.scene.masks:
                 image.set_mask(name, self._layers, colour, visible, bits=bit)
-        if owner.by_group != self._by_group:
-            # Significance is the largest of all groups, and says nothing of one of them.
-            self._by_group = owner.by_group
-            image.threshold_shown = not owner.by_group
-        if engine.significance and (image.scene.significance is None or self._of != integration):
-            self._of = integration
-            shown = image.threshold_shown
-            image.set_significance(engine.significance[integration], shown=shown)
+        self.threshold()
         image.refresh_masks()
+
+    def threshold(self) -> None:
+        """Have the browser mark what a lower threshold would find besides what is found.
+
+        Significance is the largest of all groups, and says nothing of one of them.
+        """
+        owner, engine, image = self._owner, self._engine, self.image
+        if not engine.significance or image.scene.shape != engine.shape[2:]:
+            return
+        tells = not owner.by_group and owner.bit == "JUMP_DET"
+        if tells != self._tells:
+            self._tells = tells
+            image.threshold_shown = tells
+        significance = engine.significance[owner.integration]
+        told = (engine.layers.plane & _TOLD) != 0
+
+        def more(rows: slice, columns: slice) -> NDArray[np.float32]:
+            return np.where(told[rows, columns], np.float32(0), significance[rows, columns])
+
+        image.set_significance(more, shown=image.threshold_shown)
 
     def compare(self, without: NDArray[Any]) -> None:
         """Show the rate without the mask beside.
@@ -133,7 +147,7 @@ class MaskerViews:
             self.beside = ImageView(
                 unit="DN/s",
                 panel=False,
-                title=f"{self._title}, without the mask",
+                title="Rate without the mask",
                 tools=("pan", "inspect"),
                 layout=_WIDE,
             )
@@ -150,7 +164,8 @@ class MaskerViews:
             Whether they are taken off.
         """
         image = self.image
-        image.title = self._title + (", with the mask" if bare else "")
+        image.title = "Rate with the mask" if bare else self._title
+        image.panel = not bare
         if bare and self._covers is None:
             self._covers = image.flags_shown, image.threshold_shown
             image.flags_shown, image.threshold_shown = (), False
