@@ -53,11 +53,13 @@ c.JupyterHub.trusted_downstream_ips = [
 
 # Pages of the hub may be in no frame of anybody's.
 c.JupyterHub.tornado_settings = {
+    # Nor are its cookies, or a server's, sent with what another site asks for.
+    "cookie_options": {"samesite": "Lax"},
     "headers": {
         "Content-Security-Policy": "frame-ancestors 'none'",
         "Referrer-Policy": "same-origin",
         "X-Content-Type-Options": "nosniff",
-    }
+    },
 }
 
 # ---- who comes in ---------------------------------------------------------------------------

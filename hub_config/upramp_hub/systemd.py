@@ -109,6 +109,14 @@ def _routes(settings: Settings, _environment: Mapping[str, str]) -> int:
     return 0 if ask_for_routes(settings) else 1
 
 
+def _web_secret(settings: Settings, _environment: Mapping[str, str]) -> int:
+    """Show the header by which a web server on this machine proves itself to the proxy."""
+    from .vouching import WEB_SERVER, web_secret
+
+    print(f'proxy_set_header {WEB_SERVER} "{web_secret(settings.secret(PROXY_TOKEN))}";')  # noqa: T201
+    return 0
+
+
 def _first_login(settings: Settings, _environment: Mapping[str, str]) -> int:
     """Show the first administrator's password, once."""
     from .accounts import first_administrator
@@ -130,6 +138,7 @@ _COMMANDS: Final[dict[str, Callable[[Settings, Mapping[str, str]], int]]] = {
     "hold-proxy": _hold_proxy,
     "routes": _routes,
     "first-login": _first_login,
+    "web-secret": _web_secret,
 }
 
 

@@ -1,8 +1,9 @@
-"""How the proxy proves to the hub that a request came through it.
+"""Who may say where a request comes from, on a machine that users' kernels share.
 
-The hub's own port can be reached by every process of the machine, users'
-kernels among them. Whoever counts wrong passwords by what
-``X-Forwarded-For`` says must know that the proxy wrote it.
+The hub's own port, and the proxy's, can be reached by every process of the
+machine. Whoever counts wrong passwords by what ``X-Forwarded-For`` says must
+know who wrote it: the proxy proves itself to the hub, and a web server on the
+same machine proves itself to the proxy.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ from __future__ import annotations
 import hmac
 from typing import Final
 
-__all__ = ["HEADER", "is_vouched_for", "voucher"]
+__all__ = ["HEADER", "WEB_SERVER", "is_vouched_for", "is_web_server", "voucher", "web_secret"]
 
 HEADER: Final = "X-Upramp-Through-Proxy"
+WEB_SERVER: Final = "X-Upramp-Web-Server"
 
 
 def voucher(token: str) -> str:
@@ -38,4 +40,30 @@ def is_vouched_for(shown: str | None, token: str) -> bool:
     """
     return bool(shown and token) and hmac.compare_digest(
         str(shown).encode(), voucher(token).encode()
+    )
+
+
+def web_secret(token: str) -> str:
+    """Give what a web server on this machine sends along to the proxy.
+
+    Parameters
+    ----------
+    token
+        The secret of proxy and hub, which cannot be found from it.
+    """
+    return hmac.new(token.encode(), b"a web server asks", "sha256").hexdigest()
+
+
+def is_web_server(shown: str | None, token: str) -> bool:
+    """Say whether it was a web server that belongs to the hub.
+
+    Parameters
+    ----------
+    shown
+        The header's value; None where there was none.
+    token
+        The secret of proxy and hub.
+    """
+    return bool(shown and token) and hmac.compare_digest(
+        str(shown).encode(), web_secret(token).encode()
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+from html import unescape
 
 import aiohttp
 import pytest
@@ -90,7 +92,8 @@ HUB_PATHS = [
 
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory):
-    running = HostedHub(tmp_path_factory.mktemp("hub"))
+    # As behind a web server on this machine, where users' kernels are too.
+    running = HostedHub(tmp_path_factory.mktemp("hub"), trusted="127.0.0.1")
     accounts = Accounts(running.state)
     for name, password in PASSWORDS.items():
         accounts.accept(accounts.invite("admin", name=name), "", password)
@@ -355,6 +358,60 @@ def test_whoever_guesses_cannot_pretend_to_be_elsewhere_each_time(hub, beyond):
         return codes
 
     assert asyncio.run(scenario()) == [403, 403, 403, 403, 403, 429]
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_cookies_are_for_this_site_alone_and_not_for_scripts(hub, scheme):
+    async def scenario():
+        jar = aiohttp.CookieJar(unsafe=True)
+        headers = {"X-Forwarded-Proto": scheme}
+        url = f"{hub.url}/hub/login"
+        async with aiohttp.ClientSession(cookie_jar=jar, headers=headers) as client:
+            async with client.get(url) as page:
+                xsrf = re.search(r'name="_xsrf" value="([^"]+)"', await page.text())[1]
+                sent = f"_xsrf={page.cookies['_xsrf'].value}"
+            form = {"username": "bob", "password": PASSWORDS["bob"], "_xsrf": unescape(xsrf)}
+            async with client.post(
+                url, data=form, headers={"Cookie": sent}, allow_redirects=False
+            ) as said:
+                assert said.status == 302
+                return [str(each) for each in said.cookies.values() if each.value]
+
+    cookies = asyncio.run(scenario())
+    assert any("jupyterhub-hub-login" in each for each in cookies)
+    for each in cookies:
+        assert "SameSite=Lax" in each, each
+        if not each.startswith("Set-Cookie: _xsrf"):  # scripts of the page read that one
+            assert ("Secure" in each) == (scheme == "https"), each
+            assert "HttpOnly" in each, each
+
+
+def test_another_site_s_page_gets_nothing_done(hub):
+    async def scenario():
+        async with hub.visitor("ada", PASSWORDS["ada"]) as ada:
+            await ada.open_lab()
+            for method, path in (
+                ("POST", "/user/ada/api/kernels"),
+                ("GET", "/user/ada/api/contents/secret.txt"),
+                ("POST", "/hub/api/users/ada/tokens"),
+                ("GET", "/hub/api/user"),
+            ):
+                headers = {
+                    "Origin": "http://evil.example",
+                    "Referer": "http://evil.example/page",
+                    "Sec-Fetch-Site": "cross-site",
+                    "Sec-Fetch-Mode": "cors",
+                }
+                async with ada._client.request(
+                    method, hub.url + path, json=None, headers=headers
+                ) as answer:
+                    text = await answer.text()
+                    allowed = answer.headers.get("Access-Control-Allow-Origin", "")
+                    # What is not refused, the browser keeps from that page.
+                    assert answer.status in {401, 403, 404} or not allowed, (path, text)
+                    assert method == "GET" or answer.status in {401, 403}, (path, answer.status)
+
+    asyncio.run(scenario())
 
 
 def test_health_says_no_more_than_that_to_nobody(hub):

@@ -13,7 +13,7 @@ import pytest
 from proxy_process import PATIENCE, TOKEN, until
 from proxy_server import BLOCK
 
-from upramp_hub.vouching import HEADER, voucher
+from upramp_hub.vouching import HEADER, WEB_SERVER, voucher, web_secret
 
 MIB = 2**20
 
@@ -213,10 +213,16 @@ def test_who_asks_behind_another_web_server(proxy):
         b"X-Forwarded-For: 203.0.113.9\r\nX-Forwarded-For: 198.51.100.7\r\n"
         b"X-Forwarded-Proto: https\r\nX-Forwarded-Port: 443\r\nX-Forwarded-Host: jwst.example\r\n"
     )
-    seen = echo_of(ask(proxy, head))
+    proof = f"{WEB_SERVER}: {web_secret(TOKEN)}\r\n".encode()
+    seen = echo_of(ask(proxy, head + proof))
     assert values(seen, "X-Forwarded-For") == [b"203.0.113.9,198.51.100.7,127.0.0.1"]
-    assert values(seen, "X-Forwarded-Proto") == [b"https,http"]
-    assert values(seen, "X-Forwarded-Port") == [b"443,8443"]
+    assert values(seen, WEB_SERVER) == []
+    # Whoever is on this machine may say so, a user's kernel too: it is not passed on.
+    for wrong in (b"", f"{WEB_SERVER}: {voucher(TOKEN)}\r\n".encode()):
+        assert values(echo_of(ask(proxy, head + wrong)), "X-Forwarded-For") == [b"127.0.0.1"]
+    # A cookie is marked as secure by what is said last of this.
+    assert values(seen, "X-Forwarded-Proto") == [b"https"]
+    assert values(seen, "X-Forwarded-Port") == [b"443"]
     assert values(seen, "X-Forwarded-Host") == [b"jwst.example"]
 
 

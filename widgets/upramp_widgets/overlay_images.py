@@ -100,7 +100,7 @@ def images_of(
     ----------
     image
         A path, an `upramp.Exposure`, a data model, the result of `upramp.calibrate`, an array;
-        a pair of an array and its WCS; or a list of these.
+        a tuple of an array and its WCS; or a list of these.
     wcs
         Whatever `open_sky` takes, in place of the image's own; needed for an array.
     slit
@@ -131,15 +131,17 @@ def images_of(
 
 
 def _is_pair(image: Any) -> bool:
+    """Say whether it is an array and its WCS; a list is always one of images."""
     return (
-        len(image) == 2
+        isinstance(image, tuple)
+        and len(image) == 2
         and isinstance(image[0], np.ndarray)
         and not isinstance(image[1], (np.ndarray, list, tuple))
     )
 
 
 def _one(image: Any, wcs: Any, slit: int | str | None, plane: int | None) -> OverlayImage:
-    if isinstance(image, (list, tuple)) and _is_pair(image):
+    if _is_pair(image):
         image, wcs = image
     if isinstance(image, (str, os.PathLike)):
         with open_exposure(Path(image)) as exposure:

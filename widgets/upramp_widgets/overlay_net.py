@@ -165,7 +165,7 @@ def net(
             part
             for line, piece, label in zip(found, pieces, labels, strict=True)
             if line.kind == kind
-            for part in _parts(piece, label, seen)
+            for part in _parts(kind, piece, label, seen)
         ]
         kinds[kind] = Net(
             tuple(piece.astype(np.float32) for piece, _ in chosen),
@@ -205,21 +205,31 @@ def _ceiling(seen: Seen) -> float:
     return seen.ylim[1] - _TOP * seen.dot
 
 
-def _parts(piece: Float, label: str, seen: Seen) -> list[tuple[Float, str]]:
-    """Cut a line that has a label where there is no room for one, so that it is not put there."""
+def _parts(kind: str, piece: Float, label: str, seen: Seen) -> list[tuple[Float, str]]:
+    """Cut a line that has a label where that is not to be put.
+
+    That is near to the upper edge, where it has no room, and at the edge that the line
+    meets besides the one that was chosen.
+    """
     if not label:
         return [(piece, "")]
-    low = piece[:, 1] <= _ceiling(seen) + 1e-6 * seen.dot
-    cuts = np.flatnonzero(low[1:] != low[:-1]) + 1
+    _, *place = _place(kind, piece, seen)
+    other = int(place[0] < place[1])  # the axis that tells how far the other edge is
+    away = seen.dots(piece[:, 0], piece[:, 1])[other]
+    good = piece[:, 1] <= _ceiling(seen) + 1e-6 * seen.dot
+    good &= (away >= min(_EVERY, place[other] - 0.1)) | (away < 0)
+    cuts = np.flatnonzero(good[1:] != good[:-1]) + 1
     parts, start = [], 0
     for end in (*cuts, len(piece)):
-        # The last point that is low begins and ends what is high.
-        first = start - 1 if start and not low[start] else start
-        last = end + 1 if end < len(piece) and not low[start] else end
-        parts.append((piece[first:last], label if low[start] else ""))
+        # The last good point begins and ends what is not.
+        first = start - 1 if start and not good[start] else start
+        last = end + 1 if end < len(piece) and not good[start] else end
+        parts.append((piece[first:last], label if good[start] else ""))
         start = end
     # A bent line may have room for its label twice.
-    best = min(range(len(parts)), key=lambda at: (not parts[at][1], _place(parts[at][0], seen)))
+    best = min(
+        range(len(parts)), key=lambda at: (not parts[at][1], _place(kind, parts[at][0], seen))
+    )
     return [(part, text if at == best else "") for at, (part, text) in enumerate(parts)]
 
 
@@ -239,7 +249,7 @@ def _labels(
 ) -> list[str]:
     """Give each line one label, but none that would lie on another."""
     labels = [""] * len(lines)
-    places = [_place(piece, seen) for piece in pieces]
+    places = [_place(line.kind, piece, seen) for line, piece in zip(lines, pieces, strict=True)]
     candidates = []
     numbered = enumerate(lines)
     for _, group in groupby(numbered, key=lambda pair: (pair[1].kind, pair[1].value)):
@@ -257,8 +267,8 @@ def _labels(
     return labels
 
 
-def _place(piece: Float, seen: Seen) -> tuple[float, float, float]:
-    """Give how far a line's best point is from an edge, and where it is, in dots."""
+def _place(kind: str, piece: Float, seen: Seen) -> tuple[float, float, float]:
+    """Give how bad a line's best point for a label is, and where it is, in dots."""
     x, y = seen.dots(piece[:, 0], piece[:, 1])
     width, height = seen.size
     inside = (x >= _INSET - 0.5) & (x <= width - _INSET) & (y >= _INSET - 0.5)
@@ -266,7 +276,8 @@ def _place(piece: Float, seen: Seen) -> tuple[float, float, float]:
     if not inside.any():
         return np.inf, 0.0, 0.0
     x, y = x[inside], y[inside]
-    near = np.minimum(x, y)
+    # Parallels are rather labelled at the left edge, meridians at the lower one.
+    near = np.minimum(x + _EVERY * (kind == "ra"), y + _EVERY * (kind == "dec"))
     at = int(near.argmin())
     return float(near[at]), float(x[at]), float(y[at])
 

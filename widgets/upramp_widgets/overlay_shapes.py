@@ -41,7 +41,7 @@ class OverlayShapes(OverlayTraits):
         self._undone: list[tuple[Any, ...]] = []
         self._done: list[tuple[Any, ...]] = []
         self._stepping = False
-        self.observe(self._regions_changed, "regions")
+        self.observe(self._renew_regions, "regions")
 
     def load_regions(self, path: str | os.PathLike[str] | Iterable[Any]) -> tuple[str, ...]:
         """Add regions.
@@ -151,7 +151,7 @@ class OverlayShapes(OverlayTraits):
                 )
         return tuple(proposal["value"])
 
-    def _regions_changed(self, change: Any) -> None:
+    def _renew_regions(self, change: Any) -> None:
         if not self._stepping:
             self._done = [*self._done[1 - _DEEP :], change["old"]]
             self._undone = []

@@ -44,7 +44,7 @@ class WcsOverlay(Pictured, OverlayCatalogues):
     ----------
     image
         A path (rate, cal, i2d, uncal, ...), an `upramp.Exposure`, a data model, the result of
-        `upramp.calibrate`, an array, or a pair of an array and its WCS. Of a list, the images
+        `upramp.calibrate`, an array, or a tuple (array, WCS). Of a list, the images
         that follow are aligned with the first by the sky, as frames to step through and blink.
     wcs
         Whatever `upramp_widgets.core.sky_open.open_sky` takes, in place of the image's own;

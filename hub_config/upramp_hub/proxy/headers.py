@@ -8,12 +8,13 @@ what one side could misread, the other never sees.
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from typing import TYPE_CHECKING, Final
 
 from multidict import CIMultiDict
 
-from upramp_hub.vouching import HEADER
+from upramp_hub.vouching import HEADER, WEB_SERVER, is_web_server, voucher
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse, web
@@ -58,7 +59,12 @@ def wants_websocket(request: web.BaseRequest) -> bool:
 
 
 def for_server(
-    request: web.BaseRequest, *, websocket: bool, forwarded: bool, voucher: str = ""
+    request: web.BaseRequest,
+    *,
+    websocket: bool,
+    forwarded: bool,
+    token: str = "",
+    to_hub: bool = False,
 ) -> CIMultiDict[str]:
     """Give the headers that a server is sent.
 
@@ -70,18 +76,21 @@ def for_server(
         Whether the connection is to become a websocket.
     forwarded
         Whether to say whom the request comes from.
-    voucher
-        What proves to the hub that the request came this way; empty for other servers.
+    token
+        The secret of proxy and hub.
+    to_hub
+        Whether the server is the hub, to which it is proved that the request came this way.
     """
     # "Expect" was answered here, where the body is waited for.
-    headers = _end_to_end(request.headers, also=frozenset({"expect", HEADER.lower()}))
-    if voucher:
-        headers[HEADER] = voucher
+    ours = frozenset({"expect", HEADER.lower(), WEB_SERVER.lower()})
+    headers = _end_to_end(request.headers, also=ours)
+    if to_hub and token:
+        headers[HEADER] = voucher(token)
     if forwarded:
         # Servers believe these before the list of X-Forwarded-For, which is completed here.
         for name in ("X-Real-Ip", "X-Scheme"):
             headers.popall(name, None)
-        _say_whom(headers, request)
+        _say_whom(headers, request, token)
     if websocket:
         headers["Connection"] = "Upgrade"
         headers["Upgrade"] = "websocket"
@@ -128,16 +137,29 @@ def _as_sent(value: str) -> str:
     return value
 
 
-def _say_whom(headers: CIMultiDict[str], request: web.BaseRequest) -> None:
+def _say_whom(headers: CIMultiDict[str], request: web.BaseRequest, token: str) -> None:
+    peer = (request.remote or "").removeprefix("::ffff:")
+    if _is_here(peer) and not is_web_server(request.headers.get(WEB_SERVER), token):
+        # Any process of this machine may say that, a user's kernel too.
+        headers.popall("X-Forwarded-For", None)
     host = request.headers.get("Host", "")
     port = _PORT.search(host)
     for name, value in (
-        ("X-Forwarded-For", (request.remote or "").removeprefix("::ffff:")),
+        ("X-Forwarded-For", peer),
         ("X-Forwarded-Port", port.group(1) if port else "80"),
         ("X-Forwarded-Proto", "http"),
     ):
-        # A web server before this proxy said its part already, which comes first.
+        # A web server before this proxy said its part already, which comes first; how the
+        # browser speaks, it alone knows: what is said last would be believed of that.
         before = [each for each in headers.popall(name, []) if each.strip()]
-        headers[name] = ",".join([*before, value])
+        said = [*before, value] if name == "X-Forwarded-For" or not before else before
+        headers[name] = ",".join(said)
     if host and "X-Forwarded-Host" not in headers:
         headers["X-Forwarded-Host"] = host
+
+
+def _is_here(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:  # a socket of this machine
+        return True

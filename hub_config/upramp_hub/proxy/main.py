@@ -19,7 +19,6 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from upramp.errors import UprampError, UsageError
 from upramp_hub.ports import are_held
-from upramp_hub.vouching import voucher
 
 from .interface import Interface
 from .pages import ErrorPages
@@ -193,7 +192,7 @@ async def serve(options: Options) -> None:
             pages,
             host_routing=options.host_routing,
             forwarded=options.x_forward,
-            voucher=voucher(options.token) if options.token else "",
+            token=options.token or "",
         )
         api = _server(Interface(routes, options.token).handle)
         public = _server(forwarder.handle)

@@ -78,8 +78,8 @@ class Forwarder:
         Whether the host that a client asked for is a path's first segment.
     forwarded
         Whether servers are told whom a request comes from.
-    voucher
-        What proves to the hub, whose route is the root, that a request came this way.
+    token
+        The secret of proxy and hub; the hub's route is the root.
     """
 
     def __init__(
@@ -90,14 +90,14 @@ class Forwarder:
         *,
         host_routing: bool = False,
         forwarded: bool = True,
-        voucher: str = "",
+        token: str = "",
     ) -> None:
         self._routes = routes
         self._session = session
         self._pages = pages
         self._host_routing = host_routing
         self._forwarded = forwarded
-        self._voucher = voucher
+        self._token = token
         self.tunnels = Tunnels()
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -159,7 +159,8 @@ class Forwarder:
                 request,
                 websocket=websocket,
                 forwarded=self._forwarded,
-                voucher=self._voucher if route is self._routes.find(()) else "",
+                token=self._token,
+                to_hub=route is self._routes.find(()),
             ),
             data=_Body(request, route) if request.body_exists else None,
             allow_redirects=False,
