@@ -21,6 +21,7 @@ help:
 # The environment, made anew when what it holds changes.
 $(BIN)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "upramp needs Python 3.11 or later; name one with PYTHON=")'
+	@echo "installing the packages into $(VENV): some minutes, once"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
 	touch $@
@@ -28,6 +29,7 @@ $(BIN)/.ready: pyproject.toml constraints.txt
 # A hub needs no more than this; what tests need comes with them.
 $(BIN)/.hub: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "upramp needs Python 3.11 or later; name one with PYTHON=")'
+	@echo "installing the packages into $(VENV): some minutes, once"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[hub]'
 	touch $@

@@ -36,7 +36,7 @@ def pytest_configure() -> None:
 
 
 # Modules here share a hub or a kernel, which takes seconds to start.
-KEPT_TOGETHER = ("tests/hub/", "tests/kernel/", "tests/notebooks/")
+KEPT_TOGETHER = ("tests/hub/", "tests/kernel/", "tests/notebooks/", "tests/widgets/")
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -158,7 +158,7 @@ class Admission(LoggingConfigurable):
 
     @property
     def expected(self) -> float:
-        """Seconds that a start takes."""
+        """Seconds that a start takes: by experience, else a guess, which is told nobody."""
         return self.times.expected or _GUESS
 
     async def start(self) -> Any:
@@ -194,7 +194,7 @@ class Admission(LoggingConfigurable):
 
     async def launch(self) -> Any:
         """Start the server now; spawners that can tell stages of their own override it."""
-        self.stages.tell(30, "The server is being started", self.expected)
+        self.stages.tell(30, "The server is being started", self.times.expected)
         return await super().start()  # type: ignore[misc] # of the spawner after this one
 
     def _failed_with(self, cause: Cause) -> SpawnFailed:

@@ -270,7 +270,7 @@ class ProcessSpawner(Admission, LocalProcessSpawner):
 
     async def launch(self) -> tuple[str, int]:
         """Prepare the home, start the process and wait until it answers, or is known not to."""
-        expected = self.expected
+        expected = self.times.expected
         self.stages.tell(15, "Preparing your home", expected)
         await self._end_leftover()
         self._find_number()
@@ -372,7 +372,7 @@ class ProcessSpawner(Admission, LocalProcessSpawner):
         finally:
             os.close(log)
 
-    async def _until_it_answers(self, expected: float) -> None:
+    async def _until_it_answers(self, expected: float | None) -> None:
         begin = time.monotonic()
         path = f"{self.server.base_url if self.server else '/'}api"
         host = self.ip or "127.0.0.1"
@@ -383,7 +383,7 @@ class ProcessSpawner(Admission, LocalProcessSpawner):
             if await answers(host, self.port, path, hidden=self.internal_ssl):
                 return
             if any("Extension" in line or "extension" in line for line in self.server_log.tail()):
-                left = max(1.0, expected - passed)
+                left = None if expected is None else max(1.0, expected - passed)
                 self.stages.tell(60, "The server loads its extensions", left)
             await asyncio.sleep(0.1)
         lines = self.server_log.tail()
