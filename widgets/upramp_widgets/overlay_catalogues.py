@@ -282,6 +282,7 @@ class OverlayCatalogues(OverlayShapes):
             elif layer in self.image.scene.layers:
                 self.image.set_curves(layer, None)
         self.status = f"{len(outlines)} apertures" if outlines else ""
+        self.tell()
 
     # ---- residuals
 

@@ -22,6 +22,8 @@ __all__ = ["OverlayControls"]
 
 _WORDS: Final = {"description_width": "initial"}
 _ROW: Final = {"flex_flow": "row wrap"}
+_WIDE: Final = "   "
+"""What stands between two parts of a readout; a page would make it one blank."""
 
 
 class OverlayControls:
@@ -55,7 +57,7 @@ class OverlayControls:
         """
         told = "".join(
             f'<tr><td style="padding-right:16px;opacity:.7;white-space:nowrap">{escape(of)}</td>'
-            f"<td>{escape(what)}</td></tr>"
+            f"<td>{escape(what).replace(_WIDE, ' &emsp;')}</td></tr>"
             for of, what in rows
             if what
         )
@@ -74,7 +76,7 @@ class OverlayControls:
             description="lines",
             tooltip="about how many meridians and parallels",
             style=_WORDS,
-            layout={"width": "260px"},
+            layout={"width": "260px", "margin": "2px 12px"},
         )
         # More can be set by a program than the slider offers.
         owner.observe(lambda told: setattr(lines, "value", min(told["new"], 20)), "lines")
@@ -108,6 +110,7 @@ class OverlayControls:
             indent=False,
             layout={"width": "auto", "margin": "2px 12px"},
         )
+        self._followed = False
         for control in (self.instruments, self.every):
             control.observe(self._choose_apertures, "value")
         ask = "ask the archive of Gaia for stars; needs a network"
@@ -124,7 +127,25 @@ class OverlayControls:
             ),
         ]
 
+    def follow(self, instruments: set[str]) -> None:
+        """Say of which instruments apertures are shown.
+
+        Parameters
+        ----------
+        instruments
+            Their names.
+        """
+        known = [value for _, value in self.instruments.options]
+        shown = next((value for value in known if set(value) == instruments), INSTRUMENTS)
+        self._followed = True
+        try:
+            self.instruments.value = shown
+        finally:
+            self._followed = False
+
     def _choose_apertures(self, _: Any) -> None:
+        if self._followed:
+            return
         owner = self._owner
         if self.instruments.value:
             owner.show_footprints(self.instruments.value, "*" if self.every.value else MAIN)

@@ -187,6 +187,7 @@ class OverlayShapes(OverlayTraits):
             self.image.set_points(_LAYERS[2], None)
         if problems:
             self.status = problems[0]
+        self.tell()
 
     def _lay_curves(self, name: str, curves: list[Outline], include: bool) -> None:
         if curves:

@@ -76,5 +76,5 @@ class OverlayTraits(ipywidgets.VBox):
         raise NotImplementedError
 
     def tell(self) -> None:
-        """Renew the words below the image."""
+        """Renew the words below the image, after something was laid over it, too."""
         raise NotImplementedError

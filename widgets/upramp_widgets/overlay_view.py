@@ -107,6 +107,14 @@ class OverlayView:
                     self._compass = layer
             self._drawn = key
 
+    def raise_compass(self) -> None:
+        """Draw the compass over all that was laid meanwhile."""
+        with self._lock:
+            image, drawn = self._owner.image, self._compass
+            if drawn is not None and next(reversed(image.scene.layers)) != _COMPASS:
+                image.set_compass(None, _COMPASS)
+                image.set_compass(drawn, _COMPASS)
+
     @contextmanager
     def as_picture(self, *, whole: bool = False) -> Iterator[None]:
         """Have the layers fit a picture, and not a browser's canvas, for a while.

@@ -307,7 +307,8 @@ class WcsOverlay(Pictured, OverlayCatalogues):
     # ---- words
 
     def tell(self) -> None:
-        """Renew the words below the image."""
+        """Renew the words below the image, after something was laid over it, too."""
+        self._view.raise_compass()
         first = self.images[0]
         rows = [("sky", first.problem)]
         if first.sky is not None:
@@ -319,6 +320,7 @@ class WcsOverlay(Pictured, OverlayCatalogues):
             rows += [
                 (name, laid.nearest(self.x, self.y)) for name, laid in self.catalogues.items()
             ]
+        self.controls.follow({outline.instrument for outline in self.apertures})
         if self.found is not None:
             rows.append(("residuals", str(self.found.statistics)))
         self.controls.tell(rows)
