@@ -13,7 +13,7 @@ from upramp.errors import UsageError
 from upramp.stages.fused_input import corrected_shape
 
 from .core.mask import MaskModel
-from .masker_layers import MaskerLayers
+from .masker_layers import MaskerLayers, touched
 from .masker_search import fitted, strips
 
 if TYPE_CHECKING:
@@ -273,13 +273,8 @@ class MaskerEngine:
 
     def _edited_in(self, window: Window) -> list[Window]:
         """Give the box around what a hand has done in a window; none if that is nothing."""
-        rows, nx = window[0], self.shape[3]
-        found = [np.empty(0, np.int64)]
-        for plane in self.mask.paint.planes():
-            positions, _ = self.mask.paint.painted(plane)
-            first, last = np.searchsorted(positions, [rows.start * nx, rows.stop * nx])
-            found.append(positions[first:last])
-        y, x = np.divmod(np.concatenate(found), nx)
+        positions = touched(self.mask, self.mask.paint.planes(), window[0])
+        y, x = np.divmod(positions, self.shape[3])
         if not y.size:
             return []
         return [(slice(int(y.min()), int(y.max()) + 1), slice(int(x.min()), int(x.max()) + 1))]

@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .core.mask import MaskModel
+    from .core.mask_paint import Plane
 
     Window = tuple[slice, slice]
 
-__all__ = ["AUTOMATIC", "CLEARED", "LAYERS", "SET", "MaskerLayers"]
+__all__ = ["AUTOMATIC", "CLEARED", "LAYERS", "SET", "MaskerLayers", "touched"]
 
 AUTOMATIC: Final = 1
 SET: Final = 2
@@ -125,10 +126,9 @@ class MaskerLayers:
         """Look at the pixels of a window that a hand has touched, group by group."""
         rows, columns = window
         planes = [(self._integration, group) for group in shown]
-        touched = [mask.paint.painted(plane)[0] for plane in planes]
-        positions = np.unique(np.concatenate(touched))
+        positions = touched(mask, planes, rows)
         y, x = np.divmod(positions, self.plane.shape[1])
-        inside = (y >= rows.start) & (y < rows.stop) & (x >= columns.start) & (x < columns.stop)
+        inside = (x >= columns.start) & (x < columns.stop)
         positions, y, x = positions[inside], y[inside], x[inside]
         if not positions.size:
             return
@@ -147,6 +147,35 @@ class MaskerLayers:
         part[y - rows.start, x - columns.start] = code | (
             self._table[flags] & (_SATURATED | _DO_NOT_USE)
         )
+
+
+def touched(mask: MaskModel, planes: Iterable[Plane], rows: slice) -> NDArray[np.int64]:
+    """Give the pixels in some rows that a hand has touched in any of some groups.
+
+    Parameters
+    ----------
+    mask
+        What was done.
+    planes
+        Integration and group of each.
+    rows
+        Both its ends are given.
+
+    Returns
+    -------
+    ndarray of int64
+        Row times columns plus column of each, in order.
+    """
+    nx = mask.shape[3]
+    first, last = rows.start * nx, rows.stop * nx
+    found = [np.empty(0, np.int64)]
+    for plane in planes:
+        for place, codes in mask.paint.patches(plane):
+            if place.start < last and place.stop > first:
+                found.append(np.flatnonzero(codes) + place.start)
+    positions = np.unique(np.concatenate(found))
+    begin, end = np.searchsorted(positions, [first, last])
+    return positions[begin:end]
 
 
 def _table(bit: int) -> NDArray[np.uint8]:
