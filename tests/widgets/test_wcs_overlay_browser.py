@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from astropy.coordinates import SkyCoord
-from lab import Lab
+from lab import Lab, until
 
 from upramp_widgets.core.sky_open import open_sky
 
@@ -178,6 +178,8 @@ def test_what_is_drawn_becomes_a_region(notebook, tmp_path):
     page.get_by_role("button", name="Circle").click()
     drag(notebook, notebook.at(300, 300), notebook.at(360, 300))
     wait_for(notebook, "regions")
+    # Until the kernel has it, the page draws it by itself.
+    until(lambda: notebook.ask("len(w.regions)"))
     (circle,) = notebook.ask("[[r.center.x, r.center.y, r.radius] for r in w.regions]")
     assert circle == pytest.approx([300, 300, 60], abs=1)
     path = tmp_path / "drawn.reg"
@@ -186,10 +188,10 @@ def test_what_is_drawn_becomes_a_region(notebook, tmp_path):
     page.get_by_role("button", name="Undo").click()
     wait_for(notebook, "regions", there=False)
     assert notebook.ask("len(w.regions)") == 0
-    page.get_by_label("file").fill(str(path))
+    page.get_by_placeholder("path of a catalogue").fill(str(path))
     page.get_by_role("button", name="Load regions").click()
     wait_for(notebook, "regions")
-    page.get_by_label("file").fill("/nowhere.csv")
+    page.get_by_placeholder("path of a catalogue").fill("/nowhere.csv")
     page.get_by_role("button", name="Add catalogue").click()
     page.get_by_text("it cannot be read").first.wait_for()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -15,19 +14,17 @@ from .core.sky_cone import GAIA
 from .core.sky_cone import cone_search as search
 from .core.sky_plane import ARCSEC, separation, to_degrees
 from .core.sky_residuals import Residuals, residuals
+from .overlay_laid import LaidCatalogue
 from .overlay_shapes import OverlayShapes
 from .overlay_sources import Sources, find_sources
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from numpy.typing import NDArray
-
     from .core.sky import Sky
     from .core.sky_cone import Fetch
-    from .core.sky_plane import Float
 
-__all__ = ["LaidCatalogue", "OverlayCatalogues"]
+__all__ = ["OverlayCatalogues"]
 
 _COLOURS: Final = ("#ffe066", "#ff8fd2", "#7df9ff", "#c3f584", "#ffb38a", "#c8b6ff")
 _SHAPES: Final = ("circle", "square", "diamond")
@@ -38,56 +35,12 @@ _INSTRUMENT_COLOURS: Final = {
     "MIRI": "#ffb347",
     "FGS": "#c79bff",
 }
-_MOST: Final = 20_000
-"""Sources that are drawn of a catalogue, the brightest."""
 _MOST_WORDS: Final = 4_000
 """Sources whose names a page is told."""
 _MOST_NAMED: Final = 80
 """Apertures whose names are written."""
 _ARROW: Final = 0.05
 """Length of a typical arrow, as a share of the view's width."""
-
-
-@dataclass(frozen=True, eq=False)
-class LaidCatalogue:
-    """A catalogue that lies over the image.
-
-    Attributes
-    ----------
-    catalogue
-        At the image's epoch, if that is known.
-    index
-        Which of its rows are drawn.
-    x, y
-        Pixels of those.
-    """
-
-    catalogue: Catalogue
-    index: NDArray[np.intp]
-    x: Float
-    y: Float
-
-    def words(self) -> tuple[str, ...]:
-        """Give what is written beside each: its name or its magnitude."""
-        names = self.catalogue.name[self.index]
-        magnitudes = self.catalogue.magnitude[self.index]
-        return tuple(
-            f"{magnitude:.1f}" if np.isfinite(magnitude) else str(name)
-            for name, magnitude in zip(names, magnitudes, strict=True)
-        )
-
-    def nearest(self, x: float, y: float) -> str:
-        """Say in words which source is nearest to a pixel; empty where none is near."""
-        if not len(self.x):
-            return ""
-        distance = np.hypot(self.x - x, self.y - y)
-        at = int(distance.argmin())
-        row = int(self.index[at])
-        known = self.catalogue
-        parts = [str(known.name[row]) or f"row {row}"]
-        if np.isfinite(known.magnitude[row]):
-            parts.append(f"magnitude {known.magnitude[row]:.2f}")
-        return f"{', '.join(parts)}, {distance[at]:.1f} pixel away"
 
 
 class OverlayCatalogues(OverlayShapes):
@@ -150,14 +103,14 @@ class OverlayCatalogues(OverlayShapes):
         if sky.epoch is not None:
             catalogue = catalogue.at_epoch(sky.epoch)
         chosen = name or f"catalogue {len(self.catalogues) + 1}"
-        laid = _laid(catalogue, sky)
+        laid = LaidCatalogue.over(catalogue, sky)
         self.catalogues[chosen] = laid
         number = list(self.catalogues).index(chosen)
         words = laid.words() if len(laid.index) <= _MOST_WORDS else ()
         style = {"labels": words, "shape": _SHAPES[number // len(_COLOURS) % len(_SHAPES)]}
         colour = _COLOURS[number % len(_COLOURS)]
         self.image.set_points(chosen, laid.x, laid.y, colour, **style)
-        self.status = _told(chosen, catalogue, laid, sky)
+        self.status = laid.told(chosen, sky)
         self.tell()
         return catalogue
 
@@ -368,23 +321,6 @@ class OverlayCatalogues(OverlayShapes):
         if isinstance(catalogue, Catalogue):
             return catalogue
         return Catalogue.from_table(catalogue)
-
-
-def _laid(catalogue: Catalogue, sky: Sky) -> LaidCatalogue:
-    """Choose what is drawn: what lies in the image or near it, and of too many the brightest."""
-    left, right, low, high = sky.box
-    margin = max(right - left, high - low) / 2
-    seen = catalogue.in_view(sky, (left, right), (low, high), margin=margin, outside=True)
-    order = np.argsort(catalogue.magnitude[seen.index], kind="stable")[:_MOST]
-    return LaidCatalogue(catalogue, seen.index[order], seen.x[order], seen.y[order])
-
-
-def _told(name: str, catalogue: Catalogue, laid: LaidCatalogue, sky: Sky) -> str:
-    inside = int((~sky.is_outside(laid.x, laid.y)).sum())
-    parts = [f"{name}: {inside} of {len(catalogue)} sources in the image"]
-    if sky.epoch is not None and np.isfinite(catalogue.pmra).any():
-        parts.append(f"moved to {sky.epoch.jyear:.2f}")
-    return "; ".join([*parts, *(note.rstrip(".") for note in catalogue.notes)])
 
 
 def _circle_of(sky: Sky) -> tuple[float, float, float]:

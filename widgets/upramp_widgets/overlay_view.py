@@ -126,15 +126,18 @@ class OverlayView:
         """
         with self._lock:
             image = self._owner.image
-            layers, kept = image.scene.layers, dict(image.scene.layers)
-            if self.sky is not None:
-                size = _size_of_picture(image.xlim, image.ylim)
-                layers.update(self._layers(self._seen(size), whole=whole))
+            layers, seen = image.scene.layers, _size_of_picture(image.xlim, image.ylim)
+            new = self._layers(self._seen(seen), whole=whole)
+            before = {name: layers.get(name) for name in new}
+            layers.update(new)
             try:
                 yield
             finally:
-                layers.clear()
-                layers.update(kept)
+                for name, layer in before.items():
+                    if layer is None:
+                        del layers[name]
+                    else:
+                        layers[name] = layer
 
     def lines(self) -> dict[str, tuple[list[Any], list[str]]]:
         """Give the lines of the graticule, (n, 2) each, and their labels, by name."""

@@ -14,8 +14,9 @@ from upramp.errors import InputError, UprampError
 from .display import Pictured, display_mode
 from .overlay_catalogues import OverlayCatalogues
 from .overlay_controls import OverlayControls
+from .overlay_frames import OverlayFrames
 from .overlay_images import OverlayImage, images_of
-from .overlay_link import SideBySide, aligned, edge
+from .overlay_link import SideBySide
 from .overlay_readout import Reading, reading
 from .overlay_traits import SHARED
 from .overlay_view import OverlayView
@@ -33,8 +34,6 @@ __all__ = ["WcsOverlay"]
 
 _PATIENCE: Final = 0.3
 """Seconds that the picture beside a live view waits for the sky: the view itself waits not."""
-_ALIKE: Final = 3.0
-"""Times by which limits of images may differ that are blinked with the same colours."""
 
 
 class WcsOverlay(Pictured, OverlayCatalogues):
@@ -108,8 +107,7 @@ class WcsOverlay(Pictured, OverlayCatalogues):
         self._known = threading.Event()
         self._jobs: deque[tuple[Callable[[], Any], str]] = deque()
         self._worker = Worker("upramp overlay", self._failed)
-        self._frames = [first]
-        self._limits: dict[int, Limits] = {}
+        self._frames = OverlayFrames(self.image, self.images)
         self._hurried = False
         chosen = {name: traits.pop(name) for name in SHARED if name in traits}
         super().__init__(**traits)
@@ -126,7 +124,7 @@ class WcsOverlay(Pictured, OverlayCatalogues):
         self.image.on_cursor(self._hovered)
         self.image.on_stroke(self._stroked)
         self.image.on_action(self._acted)
-        self.image.observe(self._frame_stepped, "frame")
+        self.image.observe(self._frames.step, "frame")
         self.observe(lambda _: self.tell(), ["x", "y", "style", "frame"])
         if self.regions:
             self._draw_regions()
@@ -167,7 +165,7 @@ class WcsOverlay(Pictured, OverlayCatalogues):
             In pixels of the first image.
         """
         self._known.wait()
-        shown = self._frames[min(self.frame, len(self._frames) - 1)]
+        shown = self._frames.shown
         return reading(self.images[0], shown, x, y, cast("Style", self.style))
 
     def graticule(self) -> dict[str, tuple[list[Any], list[str]]]:
@@ -336,19 +334,6 @@ class WcsOverlay(Pictured, OverlayCatalogues):
         elif name == "redo":
             self.redo()
 
-    def _frame_stepped(self, change: Any) -> None:
-        """Have each image keep its own limits, where one pair would not do for all."""
-        before, now = change["old"], change["new"]
-        shown = self._frames[min(now, len(self._frames) - 1)]
-        self.image.title, self.image.unit = shown.name, shown.unit
-        if not self._limits:
-            return
-        if before in self._limits:
-            self._limits[before] = self.image.limits
-        if now in self._limits:
-            with self.image.hold_sync():
-                self.image.vmin, self.image.vmax = self._limits[now]
-
     # ---- what takes time
 
     def later(self, job: Callable[[], Any], told: str) -> None:
@@ -365,17 +350,23 @@ class WcsOverlay(Pictured, OverlayCatalogues):
         self._worker.ask(self._work)
 
     def _work(self) -> None:
-        while self._jobs:
-            job, told = self._jobs.popleft()
-            self.busy, self.status = True, told
-            try:
-                job()
-            except UprampError as error:
-                self.status = str(error)
-            else:
-                self.status = "" if self.status == told else self.status
-            finally:
-                self.busy = False
+        try:
+            while self._jobs:
+                self._do(*self._jobs.popleft())
+        finally:
+            if self._jobs:  # one failed unforeseen: the others are done all the same
+                self._worker.ask(self._work)
+
+    def _do(self, job: Callable[[], Any], told: str) -> None:
+        self.busy, self.status = True, told
+        try:
+            job()
+        except UprampError as error:
+            self.status = str(error)
+        else:
+            self.status = "" if self.status == told else self.status
+        finally:
+            self.busy = False
 
     def _prepare(self) -> None:
         try:
@@ -386,49 +377,12 @@ class WcsOverlay(Pictured, OverlayCatalogues):
         self._view.sky = self.images[0].sky
         self._view.draw()
         problems = [image.problem for image in self.images if image.problem]
-        if len(self.images) > 1:
-            problems += self._put_together()
+        problems += self._frames.put_together()
         if problems:
             self.status = problems[0] if len(problems) == 1 else " ".join(problems)
         if self.regions:
             self._draw_regions()
         self.tell()
-
-    def _put_together(self) -> list[str]:
-        """Align the images that follow with the first; say which cannot be."""
-        first, problems = self.images[0], []
-        if first.sky is None:
-            return []
-        frames, shown, outlines = [first.pixels], [first], []
-        for other in self.images[1:]:
-            if other.sky is None:
-                continue  # why is said already
-            try:
-                pixels = aligned(first, other)
-            except UprampError as error:
-                problems.append(f"{other.name} is left out: {error}")
-                continue
-            if not np.isfinite(pixels).any():
-                problems.append(f"{other.name} shows no part of the sky that {first.name} shows.")
-            frames.append(pixels)
-            shown.append(other)
-            outlines.append(edge(first, other))
-        if len(frames) > 1:
-            self._frames, names = shown, [each.name for each in shown]
-            self.image.set_frames(frames, labels=names)
-            self.image.set_curves(
-                "other images", outlines, "#ffffff", labels=names[1:], width=1.0, dashed=True
-            )
-            self._set_limits(len(frames))
-        return problems
-
-    def _set_limits(self, count: int) -> None:
-        distributions = [self.image.scene.distribution(frame) for frame in range(count)]
-        limits = [distribution.percentile() for distribution in distributions]
-        spans = [high - low for low, high in limits if high > low]
-        if spans and max(spans) > _ALIKE * min(spans):
-            self._limits = dict(enumerate(limits))
-            self._limits[self.frame] = self.image.limits
 
     def _failed(self, error: Exception) -> None:
         known = isinstance(error, UprampError)
