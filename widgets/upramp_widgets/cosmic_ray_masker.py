@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 __all__ = ["CosmicRayMasker"]
 
 _PAUSE: Final = 0.04
+"""Seconds before what takes time begins."""
+
 _QUICK: Final = 1_000_000
 """Pixels of a view whose search is done before that of the whole detector."""
 

@@ -198,7 +198,7 @@ class MaskerControls:
                 for key in ("automatic", "set_by_hand", "cleared_by_hand", "total")
             )
             + "</tr>"
-            for name, found in counts.items()
+            for name, found in sorted(counts.items(), key=lambda each: each[0] != "JUMP_DET")
             if any(found.values())
         )
         head = "".join(
