@@ -44,7 +44,7 @@ def lab(tmp_path_factory, practice_archive):
 def notebook(lab, chromium, practice_archive):
     path = practice_archive / "uncal" / f"{NIRCAM}_uncal.fits"
     cells = [
-        "from upramp_widgets.cosmic_ray_masker import CosmicRayMasker",
+        "from upramp_widgets import CosmicRayMasker",
         f"path = {str(path)!r}\nw = CosmicRayMasker(path)\nw",
     ]
     with lab.open(chromium, cells, width=1400, height=1150) as opened:

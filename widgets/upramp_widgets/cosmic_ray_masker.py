@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import ipywidgets
@@ -17,7 +16,7 @@ from .display import Pictured, display_mode
 from .masker_controls import MaskerControls
 from .masker_engine import MaskerEngine
 from .masker_exchange import MaskerExchange
-from .masker_files import load, settings, tuned_with
+from .masker_files import given, load
 from .masker_views import MaskerViews
 from .worker import Worker
 
@@ -108,7 +107,7 @@ class CosmicRayMasker(Pictured, MaskerExchange):
         threads: int | None = None,
         **traits: Any,
     ) -> None:
-        tuned, self._to_load = _of_mask(mask)
+        tuned, self._to_load = given(mask)
         self.model = RampModel.open(
             exposure, **({} if overrides is None else {"overrides": overrides}), threads=threads
         )
@@ -396,14 +395,3 @@ class CosmicRayMasker(Pictured, MaskerExchange):
         known = isinstance(error, UprampError)
         self._problem = error
         self.busy, self.status = False, str(error) if known else f"{type(error).__name__}: {error}"
-
-
-def _of_mask(
-    mask: MaskModel | str | os.PathLike[str] | None,
-) -> tuple[dict[str, Any], Path | None]:
-    """Say what a mask was tuned with, as traits, and the path that it is to be loaded from."""
-    if mask is None:
-        return {}, None
-    if isinstance(mask, MaskModel):
-        return settings(mask.provenance), None
-    return settings(tuned_with(mask)), Path(mask)

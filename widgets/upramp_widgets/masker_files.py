@@ -12,6 +12,7 @@ from upramp.errors import InputError
 from upramp.exposure import open_exposure
 
 from .core import mask_asdf, mask_fits
+from .core.mask import MaskModel
 
 if TYPE_CHECKING:
     import os
@@ -19,10 +20,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from .core.mask import Change, MaskModel
+    from .core.mask import Change
     from .core.mask_runs import SavedMask
 
-__all__ = ["load", "settings", "tuned_with"]
+__all__ = ["given", "load", "settings", "tuned_with"]
 
 _JUMP: Final = GROUP["JUMP_DET"]
 _TRIED: Final = ("jump.", "ramp_fit.")
@@ -70,6 +71,33 @@ def settings(tuned: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     threshold = float(tried.pop(_THRESHOLD))
     return {"threshold": threshold, "overrides": tried}
+
+
+def given(mask: MaskModel | str | os.PathLike[str] | None) -> tuple[dict[str, Any], Path | None]:
+    """Say what a mask that a masker is given means for it.
+
+    Parameters
+    ----------
+    mask
+        A mask, or the path of one.
+
+    Returns
+    -------
+    traits : dict
+        What it was tuned with, as `settings` gives it.
+    path : Path or None
+        What it is to be loaded from.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read.
+    """
+    if mask is None:
+        return {}, None
+    if isinstance(mask, MaskModel):
+        return settings(mask.provenance), None
+    return settings(tuned_with(mask)), Path(mask)
 
 
 def load(mask: MaskModel, path: str | os.PathLike[str]) -> Change:
