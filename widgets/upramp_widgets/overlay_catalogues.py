@@ -29,11 +29,11 @@ __all__ = ["OverlayCatalogues"]
 _COLOURS: Final = ("#ffe066", "#ff8fd2", "#7df9ff", "#c3f584", "#ffb38a", "#c8b6ff")
 _SHAPES: Final = ("circle", "square", "diamond")
 _INSTRUMENT_COLOURS: Final = {
-    "NIRCam": "#5cc8ff",
+    "NIRCam": "#d08bff",
     "NIRSpec": "#ff6b9d",
     "NIRISS": "#8cf5a4",
-    "MIRI": "#ffb347",
-    "FGS": "#c79bff",
+    "MIRI": "#ff8c1a",
+    "FGS": "#6f8cff",
 }
 _MOST_WORDS: Final = 4_000
 """Sources whose names a page is told."""

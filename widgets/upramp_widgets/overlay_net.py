@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Net", "Seen", "net"]
 
-_BEYOND: Final = 0.3
+_BEYOND: Final = 0.2
 """Of the view's size, by which lines reach beyond it: what a drag shows until there are new."""
 _EVERY: Final = 24.0
 """Dots between two points of a line, at most: where labels may be while the view is dragged."""
