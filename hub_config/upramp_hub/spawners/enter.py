@@ -31,6 +31,9 @@ PREFIX: Final = "upramp-hub: "
 _TEMPORARY: Final = ("/tmp", "/var/tmp")  # noqa: S108 - replaced
 """Folders for everybody of which each server has its own, on a disk."""
 
+_FOR_EVER: Final = "2147483647"
+"""Seconds."""
+
 _LITTLE: Final = 64 << 20
 """Bytes of such a folder where it has to be in memory: what is large goes to TMPDIR."""
 
@@ -146,6 +149,11 @@ def _keep_port(address: str, port: int) -> None:
         null = os.open(os.devnull, os.O_RDWR)
         for number in range(3):
             os.dup2(null, number)
+        kept.set_inheritable(True)
+        # The smallest program there is to hold it, and not taken for the server.
+        for program in ("/usr/bin/sleep", "/bin/sleep"):
+            if Path(program).exists():
+                os.execv(program, ["upramp-hub-keeps-a-port", _FOR_EVER])  # noqa: S606
         while True:
             signal.pause()
     os._exit(0)
