@@ -91,7 +91,7 @@ export class Panel {
       type: "range",
       min: 0,
       step: 1,
-      "aria-label": "group",
+      "aria-label": "frame",
       input: () => view.store.step(Number(slider.value)),
     });
     const play = iconButton("play", "Blink (B)", () => view.togglePlaying());
