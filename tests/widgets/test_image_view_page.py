@@ -196,7 +196,7 @@ def test_frames_blink_ten_times_a_second(shown):
     view = ImageView()
     view.set_frames([np.full((20, 20), float(n)) for n in range(4)], limits=(0, 3))
     page = shown(view)
-    assert page.get_by_role("slider", name="group").is_visible()
+    assert page.get_by_role("slider", name="frame").is_visible()
     page.get_by_role("application").focus()
     drawn_again(page, lambda: page.keyboard.press("."))
     assert colours_at(page, [(5, 5)])[0][0] == pytest.approx(85, abs=3)
