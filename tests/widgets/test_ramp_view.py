@@ -115,6 +115,21 @@ def test_the_page_needs_no_network():
     assert len(page) > 500_000
 
 
+def test_a_click_is_one_patch():
+    view = RampView()
+    child = view.widget().child
+    sent = []
+    child.send = lambda content, buffers=None: sent.append(content)
+    view.show(sample(), [sample(slope=3.0)])
+    assert len(sent) == 3  # header, metadata, content: no buffers
+    assert "(7, 8)" in sent[-1]["payload"]
+    sent.clear()
+    view.show(sample(), [sample(slope=3.0)])
+    assert sent == []  # nothing has changed
+    view.ramp.x_range.start = -5  # by itself
+    assert len(sent) == 3
+
+
 def test_the_kernel_sends_bokehjs_to_who_asks():
     host = BokehHost(RampView().layout)
     sent = []

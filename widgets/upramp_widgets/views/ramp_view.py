@@ -7,6 +7,7 @@ them in one message.
 from __future__ import annotations
 
 import threading
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -58,6 +59,7 @@ class RampView:
 
     def __init__(self, width: int = 560, height: int = 520, *, dark: bool = False) -> None:
         self._lock = threading.RLock()
+        self._host: BokehHost | None = None
         self._now: RampSample | None = None
         self._pinned: tuple[RampSample, ...] = ()
         self._corrections: tuple[str, ...] = ()
@@ -144,8 +146,12 @@ class RampView:
         dark
             Which.
         """
-        self._dark = dark
-        ink = _INK[dark]
+        with self._lock, self._together():
+            self._dark = dark
+            self._colour(_INK[dark])
+            self._refresh()
+
+    def _colour(self, ink: Mapping[str, str]) -> None:
         for each in (self.ramp, self.residuals):
             each.background_fill_color = ink["paper"]
             each.border_fill_color = ink["paper"]
@@ -161,7 +167,13 @@ class RampView:
         legend.label_text_color = legend.title_text_color = ink["ink"]
         legend.background_fill_color = ink["paper"]
         self._zero.glyph.line_color = ink["ink"]
-        self._refresh()
+
+    def _together(self) -> AbstractContextManager[None]:
+        """Let changes come to the page as one, if there is a page."""
+        if self._host is None:
+            return nullcontext()
+        together: AbstractContextManager[None] = self._host.child.together()
+        return together
 
     # ---- what is shown
 
@@ -203,16 +215,18 @@ class RampView:
             _add_points(points, sample, colour, paper)
             _add_fit(fits, bands, left, sample, colour)
         self._add_corrections(lines)
-        self.ramp.legend.visible = bool(lines["name"])
-        self._fit_ranges(points, lines, left)
-        for source, data in (
-            (self.bands, bands),
-            (self.lines, lines),
-            (self.fits, fits),
-            (self.left, left),
-            (self.points, points),
-        ):
-            source.data = data
+        with self._together():
+            self.ramp.legend.visible = bool(lines["name"])
+            self._fit_ranges(points, lines, left)
+            for source, data in (
+                (self.bands, bands),
+                (self.lines, lines),
+                (self.fits, fits),
+                (self.left, left),
+                (self.points, points),
+            ):
+                if source.data != data:
+                    source.data = data
 
     def _add_corrections(self, lines: dict[str, list[Any]]) -> None:
         """Draw the ramp after some steps, from where the corrected one begins.
@@ -226,8 +240,8 @@ class RampView:
         for number, correction in enumerate(now.corrections):
             if correction.step in self._corrections:
                 values = correction.data[now.integration].astype(np.float64)
-                lines["xs"].append(now.times)
-                lines["ys"].append(values - values[0] + now.data[0])
+                lines["xs"].append(now.times.tolist())
+                lines["ys"].append((values - values[0] + now.data[0]).tolist())
                 lines["colour"].append(_STEPS[number % len(_STEPS)])
                 lines["name"].append(correction.step)
 
@@ -252,7 +266,8 @@ class RampView:
 
     def widget(self) -> BokehHost:
         """Give the figure as a widget."""
-        return BokehHost(self.layout, lambda dark: self.set_theme(dark=dark))
+        self._host = BokehHost(self.layout, lambda dark: self.set_theme(dark=dark))
+        return self._host
 
     def to_html(self, title: str = "ramp") -> str:
         """Give a page that needs no kernel and no network.
@@ -322,11 +337,12 @@ def _add_fit(
     if sample.fit is None:
         return
     for times, line, error in sample.fit.line(sample.times):
-        fits["xs"].append(times)
-        fits["ys"].append(line)
+        # Lists: each array would be two messages of its own.
+        fits["xs"].append(times.tolist())
+        fits["ys"].append(line.tolist())
         fits["colour"].append(colour)
-        bands["xs"].append(np.concatenate([times, times[::-1]]))
-        bands["ys"].append(np.concatenate([line - error, (line + error)[::-1]]))
+        bands["xs"].append([*times.tolist(), *times[::-1].tolist()])
+        bands["ys"].append([*(line - error).tolist(), *(line + error)[::-1].tolist()])
         bands["colour"].append(colour)
     good = np.isfinite(sample.fit.residuals)
     left["t"] += sample.times[good].tolist()
