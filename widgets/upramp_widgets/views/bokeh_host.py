@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["BokehHost"]
 
 
-class Together(BokehModel):  # type: ignore[misc] # its base publishes no annotations
+class Together(BokehModel):
     """A figure whose changes, where they are made together, are sent together.
 
     Each would be three messages of its own, and be drawn by itself: a click changes a dozen.
