@@ -134,6 +134,7 @@ class RampInspector(Pictured, ipywidgets.VBox):
         self._before: Counts | None = None
         self._ready = False
         self._box: RampSample | None = None
+        self._drawn: tuple[Any, ...] = ()
         chosen = {name: traits.pop(name) for name in _SHARED if name in traits}
         traits.setdefault("group", ngroups - 1)
         super().__init__(**traits)
@@ -385,9 +386,17 @@ class RampInspector(Pictured, ipywidgets.VBox):
     def _draw_ramps(self, change: Any = None) -> None:
         if change is not None and change["name"] in {"x", "y"}:
             self._box = None
+        # Of a click x and y are told one after the other, when both have changed.
+        wanted = (
+            *(self.x, self.y, self.integration, self.pinned, self.corrections, id(self._box)),
+            *(self._ready, repr(self.parameters)),
+        )
+        if wanted == self._drawn:
+            return
         now, pinned = self._samples()
         self.ramps.show(now, pinned, self.corrections)
         self.controls.tell(now)
+        self._drawn = wanted
 
     def _clicked(self, x: int, y: int, held: Mapping[str, bool]) -> None:
         if self._box is not None:

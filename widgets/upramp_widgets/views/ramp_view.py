@@ -137,6 +137,8 @@ class RampView:
             each.toolbar.logo = None
             each.toolbar.autohide = True
             each.min_border_right = 12
+            # Room for any number: else the whole figure is laid out anew for a longer one.
+            each.min_border_left = 72
 
     def set_theme(self, *, dark: bool) -> None:
         """Draw for a light page, or a dark one.
