@@ -88,6 +88,8 @@ class BokehHost(anywidget.AnyWidget):
     def _answer(self, _widget: Any, message: Any, _buffers: Any) -> None:
         kind = message.get("kind") if isinstance(message, dict) else None
         if kind == "need-bokehjs":
+            # A page that was loaded again has the figure as it was made: it is told how it is.
+            self.child.update_from_model(self.child._model)  # noqa: SLF001 - no public name
             self.send({"kind": "bokehjs", "source": _bokehjs()})
         elif kind == "theme" and self._themed is not None:
             self._themed(bool(message.get("dark")))
