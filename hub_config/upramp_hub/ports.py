@@ -15,7 +15,7 @@ import ctypes
 import functools
 import os
 import socket
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 __all__ = ["VARIABLE", "are_held", "hold", "share"]
@@ -62,28 +62,16 @@ def _socket_of(user: int | None, family: socket.AddressFamily) -> socket.socket:
     if user is None or user == os.geteuid():
         return socket.socket(family)
 
-    def make() -> None:
-        try:
-            make_it()
-        except OSError as error:
-            failed.append(error)
-
-    def make_it() -> None:
+    def make() -> socket.socket:
         # It belongs to the thread's user of files, which is Linux's own notion, and unlike the
         # effective user it is not changed for the other threads of a hub.
         ctypes.CDLL(None).setfsuid(user)
-        made.append(socket.socket(family))
+        return socket.socket(family)
 
     # In a thread that ends with it: whoever changes that user is no longer told when their
     # parent dies (PR_SET_PDEATHSIG), and the hub's own thread has to be.
-    made: list[socket.socket] = []
-    failed: list[OSError] = []
-    maker = threading.Thread(target=make, name="socket of a user")
-    maker.start()
-    maker.join()
-    if failed:
-        raise failed[0]
-    return made[0]
+    with ThreadPoolExecutor(1, thread_name_prefix="socket of a user") as thread:
+        return thread.submit(make).result()
 
 
 def are_held() -> bool:

@@ -116,10 +116,9 @@ def needed_folders(settings: Settings) -> list[str]:
         *(str(Path(str(package.__file__)).parent) for package in (upramp, upramp_hub)),
     ]
     if settings.archive.exists():
-        needed.append(str(settings.archive))
-        # Either may be a link to another place.
-        for part in ("crds", "uncal"):
-            needed += [str(each) for each in (settings.archive / part,) if each.exists()]
+        # Its parts may be links to other places.
+        parts = (settings.archive, settings.archive / "crds", settings.archive / "uncal")
+        needed += [str(part) for part in parts if part.exists()]
     with suppress(UprampError):  # an installation may carry no notebooks
         originals = notebooks_folder()
         # In a clone they lie beside its pyproject.toml, by which it is known as one.
