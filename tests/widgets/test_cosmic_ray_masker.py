@@ -29,15 +29,6 @@ VIEW = "application/vnd.jupyter.widget-view+json"
 
 
 @pytest.fixture(scope="module")
-def uncal(practice_archive):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CRDS_PATH", str(practice_archive / "crds"))
-        patch.setenv("CRDS_CONTEXT", "jwst_0001.pmap")
-        patch.delenv("CRDS_SERVER_URL", raising=False)
-        yield lambda name: practice_archive / "uncal" / f"{name}_uncal.fits"
-
-
-@pytest.fixture(scope="module")
 def path(uncal):
     return uncal(NIRISS)
 

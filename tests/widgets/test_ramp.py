@@ -16,15 +16,6 @@ MIRI = "jw99007001001_02101_00001_mirimage"
 JUMP = GROUP["JUMP_DET"]
 
 
-@pytest.fixture(scope="module")
-def uncal(practice_archive):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CRDS_PATH", str(practice_archive / "crds"))
-        patch.setenv("CRDS_CONTEXT", "jwst_0001.pmap")
-        patch.delenv("CRDS_SERVER_URL", raising=False)
-        yield lambda name: practice_archive / "uncal" / f"{name}_uncal.fits"
-
-
 @pytest.fixture(scope="module", params=[NIRISS, MIRI])
 def model(request, uncal):
     with RampModel(uncal(request.param)) as made:

@@ -16,19 +16,16 @@ from upramp.dq import GROUP
 from upramp.errors import InputError, UsageError
 from upramp_widgets.display import set_display_mode
 from upramp_widgets.ramp_inspector import RampInspector
+from upramp_widgets.worker import Worker
 
 NIRISS = "jw99008001001_02101_00001_nis"
 JUMP = GROUP["JUMP_DET"]
 VIEW = "application/vnd.jupyter.widget-view+json"
 
 
-@pytest.fixture(scope="module")
-def path(practice_archive):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CRDS_PATH", str(practice_archive / "crds"))
-        patch.setenv("CRDS_CONTEXT", "jwst_0001.pmap")
-        patch.delenv("CRDS_SERVER_URL", raising=False)
-        yield practice_archive / "uncal" / f"{NIRISS}_uncal.fits"
+@pytest.fixture
+def path(uncal):
+    return uncal(NIRISS)
 
 
 @pytest.fixture
@@ -127,6 +124,36 @@ def test_a_box_shows_its_mean(widget):
         widget.box(-5, -5, -1, -1)
     widget.image.click(30, 31)
     assert widget.ramps.points.data["who"][0] == "(30, 31)"
+
+
+def test_a_search_that_is_given_up_spoils_nothing_that_is_remembered(path, monkeypatch):
+    # So small a subarray's flags are in memory, and not in a file.
+    widget = RampInspector(path.with_name("jw99007001001_02101_00001_mirimage_uncal.fits"))
+    widget.wait(60)
+    before = widget.flags().copy()
+    first = widget.threshold
+    monkeypatch.setattr(Worker, "outdated", True)
+    widget.threshold = 2.0
+    assert widget.wait(60)
+    ny, nx = widget.model.shape[2:]
+    view = widget.model.window((slice(0, ny), slice(0, nx)), widget.parameters).groupdq
+    for group in range(widget.model.shape[1]):
+        widget.group = group
+        np.testing.assert_array_equal(shown_jumps(widget), (view[0, group] & JUMP) != 0)
+    monkeypatch.undo()
+    widget.threshold = first
+    assert widget.wait(60)
+    assert_same_bits(widget.flags(), before)
+    widget.close()
+
+
+def test_a_box_follows_the_parameters(widget):
+    first = widget.box(10, 10, 40, 40).fit.slope
+    widget.threshold = 2.0
+    assert widget.wait(60)
+    again = widget.model.box((slice(10, 41), slice(10, 41)), 0, widget.parameters)
+    assert again.fit.slope != first
+    assert widget.ramps.points.data["v"] == again.data.tolist()
 
 
 def test_planes(widget):

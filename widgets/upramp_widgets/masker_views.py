@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import html
-import io
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import traitlets
-from PIL import Image
 
 from upramp.dq import GROUP
 
@@ -18,6 +15,7 @@ from .masker_planes import MaskerPlanes
 from .masker_traits import SHARED
 from .views.browser_words import TOOLS
 from .views.image_view import ImageView
+from .views.side_by_side import page_of, picture_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -189,19 +187,7 @@ class MaskerViews:
         bytes
             A PNG.
         """
-        several = [view.picture(theme) for view in self.together()]
-        if len(several) == 1:
-            return several[0]
-        parts = [Image.open(io.BytesIO(each)).convert("RGB") for each in several]
-        size = sum(part.width for part in parts), max(part.height for part in parts)
-        whole = Image.new("RGB", size, parts[0].getpixel((0, 0)))
-        across = 0
-        for part in parts:
-            whole.paste(part, (across, 0))
-            across += part.width
-        target = io.BytesIO()
-        whole.quantize(128).save(target, "PNG")
-        return target.getvalue()
+        return picture_of([view.picture(theme) for view in self.together()])
 
     def page(self, title: str) -> str:
         """Give a page that shows the images with no kernel and no network.
@@ -211,15 +197,4 @@ class MaskerViews:
         title
             Of the page.
         """
-        pages = [view.to_html() for view in self.together()]
-        if len(pages) == 1:
-            return pages[0]
-        frames = "".join(
-            f'<iframe srcdoc="{html.escape(page)}" style="border:0;height:100vh;flex:1"></iframe>'
-            for page in pages
-        )
-        return (
-            '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-            f"<title>{html.escape(title)}</title></head>\n"
-            f'<body style="margin:0;display:flex">{frames}</body></html>\n'
-        )
+        return page_of(title, {view.title: view.to_html() for view in self.together()})

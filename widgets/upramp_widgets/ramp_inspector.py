@@ -22,6 +22,7 @@ from .display import Pictured
 from .inspector_controls import Controls
 from .views.image_view import ImageView
 from .views.ramp_view import RampView
+from .views.side_by_side import page_of, picture_of
 from .worker import Worker
 
 if TYPE_CHECKING:
@@ -133,7 +134,8 @@ class RampInspector(Pictured, ipywidgets.VBox):
         self._flags: NDArray[np.uint8] | None = None
         self._before: Counts | None = None
         self._ready = False
-        self._box: RampSample | None = None
+        self._box: tuple[slice, slice] | None = None
+        self._tried: tuple[tuple[slice, slice], NDArray[np.uint8]] | None = None
         self._drawn: tuple[Any, ...] = ()
         chosen = {name: traits.pop(name) for name in _SHARED if name in traits}
         traits.setdefault("group", ngroups - 1)
@@ -159,6 +161,7 @@ class RampInspector(Pictured, ipywidgets.VBox):
         self.image.on_stroke(self._stroked)
         self.image.on_action(self._acted)
         self.observe(self._show_plane, ["plane", "integration"])
+        self.observe(self._show_significance, "integration")
         self.observe(self._follow_group, "group")
         self.observe(self._changed, ["threshold", "overrides"])
         self.observe(self._draw_ramps, ["x", "y", "pinned", "corrections", "integration"])
@@ -206,9 +209,9 @@ class RampInspector(Pictured, ipywidgets.VBox):
         columns = slice(max(min(x0, x1), 0), min(max(x0, x1), nx - 1) + 1)
         if rows.start >= rows.stop or columns.start >= columns.stop:
             raise UsageError("box", "it is not on the detector", f"the detector is {nx} x {ny}")
-        self._box = self.model.box((rows, columns), self.integration, self.parameters)
+        self._box = rows, columns
         self._draw_ramps()
-        return self._box
+        return self.model.box(self._box, self.integration, self.parameters)
 
     def pin(self, x: int | None = None, y: int | None = None) -> None:
         """Keep a pixel's ramp in the plot.
@@ -272,6 +275,7 @@ class RampInspector(Pictured, ipywidgets.VBox):
         """Close the widget, and the file if it was opened here."""
         if hasattr(self, "_worker"):  # else it was never made, and ipywidgets clears it away
             self._worker.wait()
+            self.image.close()
         super().close()
         self.model.close()
 
@@ -296,31 +300,15 @@ class RampInspector(Pictured, ipywidgets.VBox):
         bytes
             A PNG.
         """
-        left = Image.open(io.BytesIO(self.image.picture(theme))).convert("RGB")
         now, pinned = self._samples()
+        left = Image.open(io.BytesIO(self.image.picture(theme)))
         right = ramp_picture(now, pinned, height=left.height, dark=theme == "dark")
-        whole = Image.new("RGB", (left.width + right.width, left.height), right.getpixel((0, 0)))
-        whole.paste(left, (0, 0))
-        whole.paste(right, (left.width, 0))
-        target = io.BytesIO()
-        whole.quantize(128).save(target, "PNG", optimize=False)
-        return target.getvalue()
+        return picture_of([left, right])
 
     def to_html(self) -> str:
         """Give a page that shows image and ramps with no kernel and no network."""
-        image = self.image.to_html()
-        ramps = self.ramps.to_html(self.model.name)
-        return "\n".join(
-            [
-                "<!DOCTYPE html>",
-                '<html lang="en">',
-                f'<head><meta charset="utf-8"><title>{_escaped(self.model.name)}</title></head>',
-                '<body style="margin:0;display:flex">',
-                _frame("image", image),
-                _frame("ramps", ramps),
-                "</body></html>",
-            ]
-        )
+        pages = {"image": self.image.to_html(), "ramps": self.ramps.to_html(self.model.name)}
+        return page_of(self.model.name, pages)
 
     # ---- planes
 
@@ -363,6 +351,12 @@ class RampInspector(Pictured, ipywidgets.VBox):
             limits=limits,
         )
 
+    def _show_significance(self, _: Any = None) -> None:
+        if self._ready:
+            # At first what is above the threshold is not marked: the jumps that it finds are.
+            shown = self.image.scene.significance is not None and self.image.threshold_shown
+            self.image.set_significance(self.model.significance(self.integration), shown=shown)
+
     def _follow_group(self, _: Any) -> None:
         if self.plane in {"group", "difference"}:
             self.image.frame = self.group
@@ -378,8 +372,10 @@ class RampInspector(Pictured, ipywidgets.VBox):
         def one(x: int, y: int) -> RampSample:
             return self.model.sample(x, y, self.integration, self.parameters)
 
-        now = self._box
-        if now is None and min(self.x, self.y) >= 0:
+        now = None
+        if self._box is not None:
+            now = self.model.box(self._box, self.integration, self.parameters)
+        elif min(self.x, self.y) >= 0:
             now = one(self.x, self.y)
         return now, [one(*pair) for pair in self.pinned]
 
@@ -388,7 +384,7 @@ class RampInspector(Pictured, ipywidgets.VBox):
             self._box = None
         # Of a click x and y are told one after the other, when both have changed.
         wanted = (
-            *(self.x, self.y, self.integration, self.pinned, self.corrections, id(self._box)),
+            *(self.x, self.y, self.integration, self.pinned, self.corrections, self._box),
             *(self._ready, repr(self.parameters)),
         )
         if wanted == self._drawn:
@@ -430,7 +426,7 @@ class RampInspector(Pictured, ipywidgets.VBox):
         self._flags = self.model.flags(self.parameters)
         self._before = Counts.of(self._flags)
         self._show_plane()
-        self.image.set_significance(self.model.significance(self.integration), shown=False)
+        self._show_significance()
         self.image.set_mask("jump", self._jumps, "#ff5fd2", label="jump")
         self._draw_ramps()
         self.busy, self.status = False, self._told()
@@ -439,11 +435,19 @@ class RampInspector(Pictured, ipywidgets.VBox):
         """Give where the group that is shown has a jump, or any group of a slope image."""
         if self._flags is None:
             return np.zeros((rows.stop - rows.start, columns.stop - columns.start), np.bool_)
-        flags = self._flags[self.integration]
+        found = self._jumps_in(self._flags[:, :, rows, columns])
+        if self._tried is not None:
+            # Of the view there is something newer than of the whole.
+            window, flags = self._tried
+            inner, within = _common((rows, columns), window)
+            found[inner] = self._jumps_in(flags[:, :, within[0], within[1]])
+        return found
+
+    def _jumps_in(self, flags: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        shown = flags[self.integration]
         if self.plane in {"group", "difference"}:
-            found: NDArray[np.bool_] = (flags[self.group, rows, columns] & _JUMP) != 0
-            return found
-        return np.asarray((np.bitwise_or.reduce(flags[:, rows, columns]) & _JUMP) != 0)
+            return np.asarray((shown[self.group] & _JUMP) != 0)
+        return np.asarray((np.bitwise_or.reduce(shown) & _JUMP) != 0)
 
     def _changed(self, _: Any) -> None:
         if not self._ready:
@@ -458,14 +462,12 @@ class RampInspector(Pictured, ipywidgets.VBox):
             return
         window = self._view()
         if (window[0].stop - window[0].start) * (window[1].stop - window[1].start) < _QUICK:
-            found = self.model.window(window, parameters).groupdq
-            flags = self._flags if self._flags.flags.owndata else self._flags.copy()
-            flags[:, :, window[0], window[1]] = found
-            self._flags = flags
+            self._tried = window, self.model.window(window, parameters).groupdq
             self.image.refresh_masks()
         if self._worker.outdated:
             return
         self._flags = self.model.flags(parameters)
+        self._tried = None
         self._planes.clear()
         self.image.refresh_masks()
         if self.plane == "rate":
@@ -501,14 +503,14 @@ def _after_this_cell(work: Callable[[], None]) -> None:
         loop.call_soon(work)
 
 
-def _escaped(text: str) -> str:
-    from html import escape
-
-    return escape(text, quote=True)
-
-
-def _frame(name: str, page: str) -> str:
-    return (
-        f'<iframe title="{name}" srcdoc="{_escaped(page)}" '
-        'style="border:0;height:100vh;flex:1"></iframe>'
-    )
+def _common(
+    wanted: tuple[slice, slice], window: tuple[slice, slice]
+) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+    """Give where a part and a window overlap: in the part, and in the window."""
+    inner, within = [], []
+    for side, other in zip(wanted, window, strict=True):
+        first = max(side.start, other.start)
+        last = max(min(side.stop, other.stop), first)
+        inner.append(slice(first - side.start, last - side.start))
+        within.append(slice(first - other.start, last - other.start))
+    return (inner[0], inner[1]), (within[0], within[1])
