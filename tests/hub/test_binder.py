@@ -52,10 +52,23 @@ def test_there_is_one_list_of_releases(lines):
     assert itself == "-e .[hub]"
 
 
+def requirements(project, extra=None):
+    """What the project, or an extra of it, asks for of others: an extra may name other extras."""
+    listed = project["optional-dependencies"][extra] if extra else project["dependencies"]
+    for each in map(Requirement, listed):
+        if canonicalize_name(each.name) == project["name"]:
+            assert each.extras, each
+            for other in each.extras:
+                yield from requirements(project, other)
+        else:
+            yield each
+
+
 def test_all_that_is_asked_for_is_pinned_as_it_is_here(project):
-    asked = [*project["dependencies"], *project["optional-dependencies"]["hub"]]
+    asked = [*requirements(project), *requirements(project, "hub")]
+    assert {"jupyterhub", "anywidget"} <= {each.name for each in asked}
     pinned = pins()
-    for each in map(Requirement, asked):
+    for each in asked:
         release = pinned[canonicalize_name(each.name)]
         assert each.specifier.contains(release), each
         assert version(each.name) == release, each
