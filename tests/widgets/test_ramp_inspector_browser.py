@@ -23,6 +23,19 @@ SHOWN = """() => {
 }"""
 """Which pixel's ramp the plot has."""
 
+EACH = """() => {
+  const shown = new Set();
+  for (const view of window.Bokeh?.index.roots ?? []) {
+    if (!view.el.isConnected) continue;
+    for (const model of view.model.document._all_models.values()) {
+      const who = model.data?.get ? model.data.get("who") : model.data?.who;
+      if (who) shown.add(who[0] ?? "nothing");
+    }
+  }
+  return [...shown].join();
+}"""
+"""Which pixels' ramps the plots in the page have."""
+
 PAINTED = """(selector) => Array.from(document.querySelectorAll(selector)).map((canvas) => {
   const { width, height } = canvas;
   if (!width || !height) return 0;
@@ -100,3 +113,23 @@ def test_a_page_that_is_loaded_again_shows_the_same(notebook):
     page.wait_for_function(f"({SHOWN})() === '(314, 117)'")
     click(notebook, 0.5, 0.5)
     page.wait_for_function(f"({SHOWN})() !== '(314, 117)'")
+
+
+def test_a_second_view_shows_what_was_clicked_before_it_and_after(lab, chromium, practice_archive):
+    path = practice_archive / "uncal" / f"{NIRCAM}_uncal.fits"
+    cells = [
+        f"from upramp_widgets import RampInspector\nw = RampInspector({str(path)!r})\nw",
+        "w.wait(120)\nimport time; time.sleep(5)  # until the first is there",
+        "w.image.click(314, 117)",
+        "w",
+    ]
+    with lab.open(chromium, cells, name="twice.ipynb", width=1500, height=2200) as opened:
+        opened.run()
+        page = opened.page
+        page.locator(CANVAS).nth(1).wait_for()
+        page.wait_for_function(f"({EACH})() === '(314, 117)'")
+        page.wait_for_function(f"({PAINTED})({CANVAS!r}).every((colours) => colours > 20)")
+        click(opened, 0.3, 0.4)
+        page.wait_for_function(f"!({EACH})().includes('(314, 117)')")
+        assert page.evaluate(EACH) == f"({opened.ask('w.x')}, {opened.ask('w.y')})"
+        assert opened.complaints == []

@@ -9,7 +9,6 @@ from upramp.detector1.trace import Correction
 from upramp.dq import PIXEL
 from upramp_widgets.core.ramp_picture import COLOURS, ramp_picture
 from upramp_widgets.core.ramp_sample import RampSample, fit_of
-from upramp_widgets.views.bokeh_host import BokehHost
 from upramp_widgets.views.ramp_view import MARKS, RampView
 
 TIMES = 10.0 * np.arange(1, 7)
@@ -130,17 +129,8 @@ def test_a_click_is_one_patch():
     assert len(sent) == 3
 
 
-def test_the_kernel_sends_bokehjs_to_who_asks():
-    host = BokehHost(RampView().layout)
-    sent = []
-    host.send = sent.append
-    host._answer(host, {"kind": "something else"}, [])
-    host._answer(host, "nonsense", [])
-    assert sent == []
-    host._answer(host, {"kind": "need-bokehjs"}, [])
-    assert sent[0]["kind"] == "bokehjs"
+def test_the_plot_follows_the_theme_of_the_page():
     view = RampView()
     told = view.widget()
     told._answer(told, {"kind": "theme", "dark": True}, [])
     assert view.ramp.background_fill_color != RampView().ramp.background_fill_color
-    assert "Bokeh" in sent[0]["source"]

@@ -57,6 +57,8 @@ async function render({ model, el }) {
     const view = await manager.create_view(child);
     note.remove();
     el.append(view.el);
+    // It began with the figure as it was first made, and from now on hears of what changes.
+    model.send({ kind: "shown" });
     const unfollow = followTheme(model);
     return () => {
       unfollow();

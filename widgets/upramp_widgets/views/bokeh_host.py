@@ -32,6 +32,16 @@ class Together(BokehModel):
     """
 
     _held: list[Any] | None = None
+    _changed = False  # since the state that a new view begins with
+
+    def refresh(self) -> None:
+        """Give every view the figure as it is, if it changed since it was last given whole.
+
+        What changed before a view listened never reached it.
+        """
+        if self._changed:
+            self._changed = False
+            self.update_from_model(self._model)
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -48,6 +58,7 @@ class Together(BokehModel):
                 self._send_changes(held)
 
     def _document_patched(self, event: Any) -> None:
+        self._changed = True
         if event.setter is self:
             return
         if self._held is None:
@@ -88,9 +99,9 @@ class BokehHost(anywidget.AnyWidget):
     def _answer(self, _widget: Any, message: Any, _buffers: Any) -> None:
         kind = message.get("kind") if isinstance(message, dict) else None
         if kind == "need-bokehjs":
-            # A page that was loaded again has the figure as it was made: it is told how it is.
-            self.child.update_from_model(self.child._model)  # noqa: SLF001 - no public name
             self.send({"kind": "bokehjs", "source": _bokehjs()})
+        elif kind == "shown":
+            self.child.refresh()
         elif kind == "theme" and self._themed is not None:
             self._themed(bool(message.get("dark")))
 
