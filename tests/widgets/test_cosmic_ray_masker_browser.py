@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from lab import Lab, colours_at, until
+from benchmarks._browser import Lab, colours_at, until
 
 NIRCAM = "jw99001001001_02101_00001_nrcalong"
 CANVAS = ".upramp-image-view canvas.up-canvas"

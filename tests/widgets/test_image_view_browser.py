@@ -8,7 +8,7 @@ import signal
 
 import numpy as np
 import pytest
-from lab import Lab, colours_at, until
+from benchmarks._browser import Lab, colours_at, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

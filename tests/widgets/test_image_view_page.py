@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
-from lab import colours_at, note_drawn, place_of
+from benchmarks._browser import colours_at, note_drawn, place_of
 
 from upramp_widgets.core.colormaps import table
 from upramp_widgets.core.stretch import STRETCHES, distribution, stretched

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from lab import Lab
+from benchmarks._browser import Lab
 
 NIRCAM = "jw99001001001_02101_00001_nrcalong"
 CANVAS = ".upramp-image-view canvas.up-canvas"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from astropy.coordinates import SkyCoord
-from lab import Lab, until
+from benchmarks._browser import Lab, until
 
 from upramp_widgets.core.sky_open import open_sky
 
