@@ -9,12 +9,9 @@ launcher stops all of it.
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import errno
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from dataclasses import dataclass, field
@@ -22,19 +19,28 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from upramp.errors import UprampError, UsageError
+from upramp.errors import UsageError
 
 from . import ports
 from .client import ask_for_routes, stop_servers
+from .logs import rotate
+from .processes import (
+    HubError,
+    Process,
+    adopt_orphans,
+    end_children,
+    ending,
+    last_line,
+    reap,
+    unhurried,
+)
 from .settings import PROXY_TOKEN, PYTHON, Settings, proxy_options
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    import socket
+    from collections.abc import Callable
 
 __all__ = ["HubError", "Launcher", "configuration_file", "proxy_command"]
-
-_PATIENCE: Final = 60.0
-"""Seconds that a process may take until it answers."""
 
 _STEADY: Final = 60.0
 """Seconds after which a process counts as running well, and its failures are forgotten."""
@@ -42,18 +48,8 @@ _STEADY: Final = 60.0
 _TRIES: Final = 5
 """How often a process that does not get that far is started again."""
 
-_GRACE: Final = 10.0
-"""Seconds that a process has between being asked to end and being ended."""
-
 _LINGERING: Final = 65.0
 """Seconds for which the system remembers connections of a program that listened there."""
-
-_PR_SET_PDEATHSIG: Final = 1
-_PR_SET_CHILD_SUBREAPER: Final = 36
-
-
-class HubError(UprampError):
-    """The hub could not be started, or not be kept running."""
 
 
 def configuration_file() -> Path:
@@ -93,102 +89,6 @@ def _version_of(program: str) -> int:
     return int(major) if major.isdigit() else 0
 
 
-def _end_with_parent() -> None:
-    _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-
-
-def _unhurried() -> None:
-    _end_with_parent()
-    os.umask(0o022)
-    os.nice(10)
-
-
-def _prctl(option: int, value: int) -> None:
-    # Linux alone has it; elsewhere what it is for does not happen.
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
-
-
-@dataclass
-class _Process:
-    """A process that is started again when it ends."""
-
-    name: str
-    command: Sequence[str]
-    environment: Mapping[str, str]
-    log: Path
-    ready: Callable[[], bool]
-    before: Callable[[], None] = _end_with_parent
-    running: subprocess.Popen[bytes] | None = None
-    started: float = 0.0
-    failures: int = 0
-
-    def start(self) -> None:
-        with self.log.open("ab") as log:
-            self.running = subprocess.Popen(  # noqa: S603 - our own command
-                self.command,
-                env=dict(self.environment),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                # Ctrl-C is the launcher's: it says in which order they end.
-                start_new_session=True,
-                # A launcher that is killed must not leave them in the way of the next one.
-                preexec_fn=self.before,  # noqa: PLW1509 - the launcher has one thread
-            )
-        self.started = time.monotonic()
-
-    @property
-    def is_running(self) -> bool:
-        return self.running is not None and self.running.poll() is None
-
-    def wait_until_ready(
-        self, patience: float = _PATIENCE, stop: Callable[[], bool] = lambda: False
-    ) -> None:
-        end = time.monotonic() + patience
-        while time.monotonic() < end and not stop():
-            if self.running is None or self.running.poll() is not None:
-                raise HubError(
-                    self.name,
-                    f"it ended while it started: {last_line(self.log)}",
-                    f"see {self.log}",
-                )
-            if self.ready():
-                return
-            time.sleep(0.05)
-        if stop():
-            return
-        raise HubError(
-            self.name, f"it does not answer after {patience:.0f} seconds", f"see {self.log}"
-        )
-
-    def stop(self) -> None:
-        if self.running is None or self.running.poll() is not None:
-            return
-        self.running.terminate()
-        try:
-            self.running.wait(_GRACE)
-        except subprocess.TimeoutExpired:
-            self.running.kill()
-            self.running.wait()
-
-
-def last_line(log: Path) -> str:
-    """Give the last line of a log that says something.
-
-    Parameters
-    ----------
-    log
-        Its file.
-    """
-    try:
-        text = log.read_bytes()[-4000:].decode("utf-8", "replace")
-    except OSError:
-        return "it left no log"
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else "it left no word"
-
-
 @dataclass
 class Launcher:
     """The processes of a hub.
@@ -203,8 +103,8 @@ class Launcher:
 
     settings: Settings
     say: Callable[[str], None] = print
-    _processes: list[_Process] = field(default_factory=list)
-    _kernels: _Process | None = None
+    _processes: list[Process] = field(default_factory=list)
+    _kernels: Process | None = None
     _stopping: bool = False
     _gave_up: bool = False
     _lock: Any = None
@@ -260,10 +160,11 @@ class Launcher:
             (self.settings.api_port, "the proxy's own interface"),
         ):
             # What a launcher that was killed had started ends within seconds.
-            require_free(port, what, self.settings.address, patience=15 if was_killed else 0)
+            ports.require_free(port, what, self.settings.address, patience=15 if was_killed else 0)
         self._hold_ports()
         # Servers whose hub was killed become children of this process, and end with it.
-        _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+        adopt_orphans()
+        self._rotate_logs()
         self._processes = self._plan()
 
     def _hold_ports(self) -> None:
@@ -314,7 +215,7 @@ class Launcher:
         self._lock.flush()
         return was_killed
 
-    def _plan(self) -> list[_Process]:
+    def _plan(self) -> list[Process]:
         settings = self.settings
         environment = {
             **os.environ,
@@ -326,14 +227,14 @@ class Launcher:
         logs = settings.state / "logs"
         hub = [PYTHON, "-m", "jupyterhub", "-f", str(configuration_file())]
         return [
-            _Process(
+            Process(
                 "proxy",
                 proxy_command(settings),
                 environment,
                 logs / "proxy.log",
-                lambda: answers(settings.api_port),
+                lambda: ports.answers(settings.api_port),
             ),
-            _Process(
+            Process(
                 "hub",
                 hub,
                 environment,
@@ -347,14 +248,14 @@ class Launcher:
 
         Whoever calibrates before that is done compiles what it needs for itself.
         """
-        self._kernels = _Process(
+        self._kernels = Process(
             "kernels",
             [PYTHON, "-m", "upramp.detector1"],
             # What it writes is everybody's to read, and it has time.
             os.environ,
             self.settings.state / "logs" / "kernels.log",
             lambda: True,
-            before=_unhurried,
+            before=unhurried,
         )
         self._kernels.start()
 
@@ -395,8 +296,13 @@ class Launcher:
             for process in self._processes:
                 self._keep_alive(process)
             self._look_at_kernels()
-            _reap([*self._processes, *filter(None, [self._kernels])])
+            self._rotate_logs()
+            reap([*self._processes, *filter(None, [self._kernels])])
             time.sleep(0.2)
+
+    def _rotate_logs(self) -> None:
+        for log in (self.settings.state / "logs").glob("*.log"):
+            rotate(log)
 
     def _look_at_kernels(self) -> None:
         kernels = self._kernels
@@ -407,7 +313,7 @@ class Launcher:
             why = last_line(kernels.log).removeprefix("upramp: ")
             self.say(f"the engine is compiled by each user alone: {why}")
 
-    def _keep_alive(self, process: _Process) -> None:
+    def _keep_alive(self, process: Process) -> None:
         if process.running is None:
             return
         code = process.running.poll()
@@ -422,7 +328,7 @@ class Launcher:
                 f"it ended {process.failures} times: {last_line(process.log)}",
                 f"see {process.log}",
             )
-        self.say(f"the {process.name} ended ({_ending(code)}); it is started again")
+        self.say(f"the {process.name} ended ({ending(code)}); it is started again")
         time.sleep(min(2.0 ** (process.failures - 1) / 4, 5.0))
         process.start()
         if process.name == "proxy":
@@ -442,77 +348,18 @@ class Launcher:
         for process in [*filter(None, [self._kernels]), *reversed(self._processes)]:
             process.stop()
         if not self._gave_up:
-            _end_children()
+            end_children()
         for holder in self._held:
             holder.close()
         if self._lock is not None:
             self._lock.truncate(0)
 
 
-def require_free(port: int, what: str, address: str = "127.0.0.1", *, patience: float = 0) -> None:
-    """Demand that nobody listens on a port.
-
-    Parameters
-    ----------
-    port
-        Its number.
-    what
-        Who is to have it.
-    address
-        Of this machine.
-    patience
-        Seconds in which it may still become free.
-
-    Raises
-    ------
-    UsageError
-        If somebody does, or this user may not, or this machine has no such address.
-    """
-    end = time.monotonic() + patience
-    while (error := _refusal(port, address)) is not None:
-        if error.errno == errno.EADDRINUSE and time.monotonic() < end:
-            time.sleep(0.1)
-            continue
-        if error.errno == errno.EADDRNOTAVAIL:
-            raise UsageError(
-                address, "this machine has no such address", "choose one of its own with --address"
-            )
-        taken = error.errno == errno.EADDRINUSE
-        raise UsageError(
-            f"port {port}",
-            "it is taken by another program" if taken else f"it cannot be had ({error.strerror})",
-            f"{what} needs it: choose others with PORT= or --port",
-        )
-
-
-def _refusal(port: int, address: str) -> OSError | None:
-    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((address, port))
-        except OSError as error:
-            return error
-    return None
-
-
-def answers(port: int) -> bool:
-    """Say whether somebody listens on a port of this machine.
-
-    Parameters
-    ----------
-    port
-        Its number.
-    """
-    with contextlib.closing(socket.socket()) as probe:
-        probe.settimeout(1)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
 def _is_healthy(settings: Settings) -> bool:
     from urllib.error import URLError
     from urllib.request import urlopen
 
-    if not answers(settings.hub_port):
+    if not ports.answers(settings.hub_port):
         return False  # the proxy would only note in its log that there is no hub yet
     try:
         # Through the proxy: its route to the hub is part of what has to work.
@@ -520,51 +367,3 @@ def _is_healthy(settings: Settings) -> bool:
             return bool(answer.status == 200)
     except (URLError, OSError):
         return False
-
-
-def _ending(code: int) -> str:
-    if code >= 0:
-        return f"exit code {code}"
-    try:
-        return signal.Signals(-code).name
-    except ValueError:
-        return f"signal {-code}"
-
-
-def _reap(processes: Sequence[_Process]) -> None:
-    """Take note of servers that ended after their hub did."""
-    # Those that are waited for elsewhere are left alone.
-    own = {p.running.pid for p in processes if p.running is not None}
-    for pid in _children():
-        if pid not in own:
-            with contextlib.suppress(ChildProcessError):
-                os.waitpid(pid, os.WNOHANG)
-
-
-def _children() -> list[int]:
-    found = []
-    for task in Path(f"/proc/{os.getpid()}/task").glob("*/children"):
-        with contextlib.suppress(OSError):
-            found += [int(pid) for pid in task.read_text().split() if not _ends_by_itself(pid)]
-    return found
-
-
-def _ends_by_itself(pid: str) -> bool:
-    # What Python starts beside the processes that make an archive, and ends with this one.
-    with contextlib.suppress(OSError):
-        return b"multiprocessing.resource_tracker" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    return False
-
-
-def _end_children() -> None:
-    """End what is left of this launcher's processes: first asked, then made to."""
-    for number, patience in ((signal.SIGTERM, _GRACE), (signal.SIGKILL, 2.0)):
-        end = time.monotonic() + patience
-        for pid in _children():
-            with contextlib.suppress(OSError):
-                os.kill(pid, number)
-        while time.monotonic() < end and _children():
-            _reap([])
-            time.sleep(0.05)
-        if not _children():
-            return

@@ -11,14 +11,19 @@ has just died would be sent what its user's browser sends, cookies and all.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import errno
 import functools
 import os
 import socket
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-__all__ = ["VARIABLE", "are_held", "hold", "share"]
+from upramp.errors import UsageError
+
+__all__ = ["VARIABLE", "answers", "are_held", "hold", "require_free", "share"]
 
 VARIABLE: Final = "UPRAMP_HUB_PORTS_HELD"
 """Tells hub and proxy that their ports are held for them."""
@@ -87,3 +92,62 @@ def share() -> None:
     netutil.bind_sockets = functools.partial(netutil.bind_sockets, reuse_port=True)
 
     TCPServer.listen = functools.partialmethod(TCPServer.listen, reuse_port=True)  # type: ignore[method-assign, assignment]
+
+
+def require_free(port: int, what: str, address: str = "127.0.0.1", *, patience: float = 0) -> None:
+    """Demand that nobody listens on a port.
+
+    Parameters
+    ----------
+    port
+        Its number.
+    what
+        Who is to have it.
+    address
+        Of this machine.
+    patience
+        Seconds in which it may still become free.
+
+    Raises
+    ------
+    UsageError
+        If somebody does, or this user may not, or this machine has no such address.
+    """
+    end = time.monotonic() + patience
+    while (error := _refusal(port, address)) is not None:
+        if error.errno == errno.EADDRINUSE and time.monotonic() < end:
+            time.sleep(0.1)
+            continue
+        if error.errno == errno.EADDRNOTAVAIL:
+            raise UsageError(
+                address, "this machine has no such address", "choose one of its own with --address"
+            )
+        taken = error.errno == errno.EADDRINUSE
+        raise UsageError(
+            f"port {port}",
+            "it is taken by another program" if taken else f"it cannot be had ({error.strerror})",
+            f"{what} needs it: choose others with PORT= or --port",
+        )
+
+
+def _refusal(port: int, address: str) -> OSError | None:
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError as error:
+            return error
+    return None
+
+
+def answers(port: int) -> bool:
+    """Say whether somebody listens on a port of this machine.
+
+    Parameters
+    ----------
+    port
+        Its number.
+    """
+    with contextlib.closing(socket.socket()) as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0

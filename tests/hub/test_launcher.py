@@ -14,6 +14,8 @@ import pytest
 from hosted_hub import HostedHub
 from proxy_process import environment, until
 
+from upramp_hub.logs import LARGEST
+
 pytestmark = pytest.mark.hub
 
 for package in ("jupyterhub", "jupyterlab", "ipykernel"):
@@ -93,6 +95,17 @@ def test_either_is_started_again_alone_and_servers_stay(hub):
         assert [u["name"] for u in user] == ["admin"]
     assert "the hub ended (SIGKILL); it is started again" in hub.said()
     assert "the proxy ended (SIGKILL); it is started again" in hub.said()
+
+
+def test_logs_that_have_grown_are_put_away_while_they_are_written(hub):
+    logs = hub.state / "logs"
+    for name in ("hub", "proxy"):
+        os.truncate(logs / f"{name}.log", LARGEST + 1)  # a hole, which takes no room
+        until(lambda name=name: (logs / f"{name}.log.1").exists(), 20)
+        until(lambda name=name: (logs / f"{name}.log").stat().st_size < LARGEST)
+    assert hub.ask("GET", "/hub/api/nothing")[0] == 404
+    until(lambda: "/hub/api/nothing" in hub.log("hub"))
+    assert (logs / "hub.log").stat().st_size < LARGEST
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
