@@ -13,6 +13,7 @@ chromium
 from __future__ import annotations
 
 import fcntl
+import gc
 import os
 import shutil
 import signal
@@ -55,6 +56,17 @@ def pytest_xdist_make_scheduler(config, log) -> LoadScopeScheduling | None:
             )
 
     return Scheduling(config, log) if config.getvalue("dist") == "loadgroup" else None
+
+
+@pytest.fixture(autouse=True, scope="module")
+def what_is_there_is_not_searched_for_rubbish():
+    """Spare the official pipelines half their time here: they collect after every step.
+
+    A process that runs tests holds millions of objects, and each is looked at each time.
+    """
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
