@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 
-from upramp_hub import authentication, metrics, ports, spawners
+from upramp_hub import authentication, ballast, metrics, ports, spawners
 from upramp_hub.settings import LAUNCHER_TOKEN, MONITORING_TOKEN, PROXY_TOKEN, Settings
 
 settings = Settings.from_environment()
@@ -37,6 +37,9 @@ c.JupyterHub.cleanup_servers = False
 c.JupyterHub.cleanup_proxy = False
 
 # ---- what must not be lost, or seen ---------------------------------------------------------
+
+# A user who fills the disk that it lies on takes the hub's database no room to be written.
+ballast.install(settings)
 
 # All of it lies in one folder that only the hub's user may enter.
 c.JupyterHub.db_url = f"sqlite:///{state / 'jupyterhub.sqlite'}"

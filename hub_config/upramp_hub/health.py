@@ -22,6 +22,8 @@ from jupyterhub.handlers import BaseHandler
 from jupyterhub.utils import url_path_join
 from prometheus_client import Gauge
 
+from .ballast import Ballast
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
@@ -133,7 +135,9 @@ class Health:
                 "hub": hub,
                 "proxy": proxy,
                 "database": lambda: asyncio.to_thread(_database_answers, app),
-                "disk": lambda: asyncio.to_thread(disk_has_room, settings.state),
+                "disk": lambda: asyncio.to_thread(
+                    disk_has_room, settings.state, ballast=Ballast(settings.state)
+                ),
                 "archive": lambda: asyncio.to_thread(archive_is_readable, settings.archive),
             }
         )
@@ -194,7 +198,7 @@ def _database_answers(app: Any) -> str:
     return "it answers"
 
 
-def disk_has_room(folder: Path, least: int = LEAST_FREE) -> str:
+def disk_has_room(folder: Path, least: int = LEAST_FREE, ballast: Ballast | None = None) -> str:
     """Demand room where the hub keeps what it must not lose.
 
     Parameters
@@ -203,6 +207,8 @@ def disk_has_room(folder: Path, least: int = LEAST_FREE) -> str:
         Where that is.
     least
         Bytes.
+    ballast
+        What is kept free there for the hub; None for nothing.
 
     Returns
     -------
@@ -212,13 +218,15 @@ def disk_has_room(folder: Path, least: int = LEAST_FREE) -> str:
     Raises
     ------
     Failing
-        If there is less.
+        If there is less, or what is kept for the hub has had to give way.
     """
     try:
         free = shutil.disk_usage(folder).free
     except OSError as error:
         raise Failing(f"{folder} cannot be looked at ({error.strerror})") from error
     _FREE.set(free)
+    if ballast is not None and ballast.is_given_up:
+        raise Failing(ballast.words)
     what = f"{free // 1024**2} MiB are free in {folder}"
     if free < least:
         raise Failing(f"only {what}; free some, or logins and starts will fail")

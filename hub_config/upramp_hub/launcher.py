@@ -19,9 +19,11 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from upramp.atomic import output_errors
 from upramp.errors import UsageError
 
 from . import ports
+from .ballast import Ballast
 from .client import ask_for_routes, stop_servers
 from .logs import rotate
 from .processes import (
@@ -153,6 +155,10 @@ class Launcher:
         os.umask(0o077)
         self.settings.prepare()
         (self.settings.state / "logs").mkdir(exist_ok=True, mode=0o700)
+        # On a disk that is full already nothing of what follows could be written.
+        ballast = Ballast(self.settings.state)
+        if (said := ballast.look()) and ballast.is_given_up:
+            self.say(said)
         was_killed = self._take_lock()
         for port, what in (
             (self.settings.port, "the proxy"),
@@ -210,9 +216,10 @@ class Launcher:
             ) from None
         self._lock.seek(0)
         was_killed = bool(self._lock.read().strip())
-        self._lock.truncate(0)
-        self._lock.write(f"{os.getpid()}\n")
-        self._lock.flush()
+        with output_errors(file):
+            self._lock.truncate(0)
+            self._lock.write(f"{os.getpid()}\n")
+            self._lock.flush()
         return was_killed
 
     def _plan(self) -> list[Process]:

@@ -11,10 +11,12 @@ import os
 import secrets
 import socket
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from upramp.atomic import output_errors, staging_directory
 from upramp.errors import UsageError
 
 if TYPE_CHECKING:
@@ -186,15 +188,27 @@ class Settings:
         ----------
         name
             Its file's name.
+
+        Raises
+        ------
+        OutputError
+            If there is no room for it.
+        UsageError
+            If its file is there and empty.
         """
         file = self.state / name
-        try:
-            descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            return file.read_text("ascii").strip()
-        with os.fdopen(descriptor, "w") as new:
-            new.write(secrets.token_hex(32))
-        return file.read_text("ascii").strip()
+        if not file.exists():
+            # Whole or not at all: an empty one, on a full disk, would be a secret that all know.
+            with output_errors(file), staging_directory(self.state) as stage:
+                new = stage / name
+                new.touch(mode=0o600)
+                new.write_text(secrets.token_hex(32), "ascii")
+                with suppress(FileExistsError):  # another process was faster: its one counts
+                    os.link(new, file)
+        found = file.read_text("ascii").strip()
+        if not found:
+            raise UsageError(str(file), "the secret is empty", "remove the file: another is made")
+        return found
 
 
 def proxy_options(settings: Settings) -> list[str]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import stat
 
 import pytest
+from disks import fill, small_disk
 
-from upramp.errors import UsageError
+from upramp.errors import OutputError, UsageError
 from upramp_hub.settings import Settings
 
 
@@ -53,3 +54,19 @@ def test_the_state_is_private_and_a_secret_stays_the_same(tmp_path):
     assert len(first) == 64
     assert settings.secret("token") == first != settings.secret("other")
     assert stat.S_IMODE((settings.state / "token").stat().st_mode) == 0o600
+
+
+def test_a_full_disk_leaves_no_empty_secret_behind(tmp_path):
+    with small_disk(tmp_path / "state", 1) as state:
+        settings = Settings(state=state)
+        fill(state / "greedy")
+        with pytest.raises(OutputError, match="no room left on the disk"):
+            settings.secret("token")
+        (state / "greedy").unlink()
+        assert len(settings.secret("token")) == 64
+
+
+def test_an_empty_secret_is_refused(tmp_path):
+    (tmp_path / "token").touch()
+    with pytest.raises(UsageError, match="token: the secret is empty; remove the file"):
+        Settings(state=tmp_path).secret("token")
