@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
+from disks import small_disk
 
 pytest.importorskip("jupyter_server", reason="the hub's packages are not installed")
 
-from upramp_hub.server.endings import Sample, kills_for_memory, take_sample, why
+from upramp_hub.server.endings import Sample, free_in, kills_for_memory, take_sample, why
 from upramp_hub.server.watch import Watch
 
 GIB = 1024**3
@@ -53,6 +56,48 @@ def test_a_full_home_is_told_beside_another_cause():
     ending = why("k", -11, SMALL, now=1.0, kills=0, limit=0, home_free=0)
     assert ending.cause == "crash"
     assert "your home is full" in ending.remedy
+
+
+WRITES_BEYOND = """
+import mmap, sys
+with open(sys.argv[1], "w+b") as file:
+    file.truncate(8 << 20)
+    shared = mmap.mmap(file.fileno(), 0)
+    while True:
+        shared.write(bytes(1 << 16))
+"""
+
+
+@pytest.mark.parametrize("stays", [True, False], ids=["kept", "removed"])
+def test_memory_that_is_shared_and_full_is_told_as_what_it_is(tmp_path, stays):
+    """What was removed while it was used is seen only by the look before."""
+    with small_disk(tmp_path / "shm", 4) as shared:
+        command = [sys.executable, "-c", WRITES_BEYOND, str(shared / "array")]
+        code = subprocess.run(command, check=False).returncode
+        assert code == -signal.SIGBUS
+        full = free_in(shared)
+        if not stays:
+            (shared / "array").unlink()
+        before = Sample(GIB // 4, 8 * GIB, 0, shared_free=ROOM if stays else full)
+        ending = why(
+            "k",
+            code,
+            before,
+            now=1.0,
+            kills=0,
+            limit=4 * GIB,
+            home_free=ROOM,
+            shared_free=free_in(shared),
+        )
+    assert ending.cause == "shared"
+    assert "memory that processes share (/dev/shm) is full" in ending.message
+    assert "Delete what lies in /dev/shm" in ending.remedy
+    assert "package" not in ending.text
+
+
+def test_shared_memory_with_room_is_not_blamed():
+    ending = why("k", -7, SMALL, now=1.0, kills=0, limit=0, home_free=0, shared_free=ROOM)
+    assert ending.cause == "disk"
 
 
 def test_kills_are_counted_in_the_groups_of_both_versions(tmp_path, monkeypatch):

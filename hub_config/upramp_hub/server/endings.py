@@ -15,10 +15,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-__all__ = ["Ending", "Sample", "kills_for_memory", "take_sample", "why"]
+__all__ = ["SHARED", "Ending", "Sample", "free_in", "kills_for_memory", "take_sample", "why"]
+
+SHARED: Final = Path("/dev/shm")  # noqa: S108 - looked at, not written to
+"""Where memory lies that processes share."""
 
 _FULL: Final = 1024**2
-"""Bytes of room below which a home counts as full: less than a notebook needs to be saved."""
+"""Bytes of room below which a home counts as full: less than a notebook needs to be saved.
+Shared memory does too: what is shared is rarely smaller."""
 
 _NEAR: Final = 0.85
 """The part of its limit that a process holds when it is about to meet it."""
@@ -36,11 +40,14 @@ class Sample:
         Bytes that the machine, or the group of the server, could still give.
     kills
         How many processes the system had killed for want of memory.
+    shared_free
+        Bytes of room where memory lies that processes share; -1 if nobody can say.
     """
 
     memory: int
     available: int | None
     kills: int | None
+    shared_free: int = -1
 
 
 @dataclass(frozen=True)
@@ -58,7 +65,7 @@ class Ending:
     signal
         The signal's name, or nothing.
     cause
-        ``memory``, ``killed``, ``crash``, ``disk``, ``exit`` or ``unknown``.
+        ``memory``, ``shared``, ``killed``, ``crash``, ``disk``, ``exit`` or ``unknown``.
     message
         What happened, as a sentence.
     remedy
@@ -110,7 +117,7 @@ def take_sample(pid: int) -> Sample:
                 memory += int(each.memory_info().rss)
     with suppress(psutil.Error, OSError):
         available = int(psutil.virtual_memory().available)
-    return Sample(memory, available, kills_for_memory())
+    return Sample(memory, available, kills_for_memory(), free_in(SHARED))
 
 
 def kills_for_memory(root: Path = Path("/sys/fs/cgroup")) -> int | None:
@@ -147,16 +154,16 @@ def _count(file: Path) -> list[int]:
     return []
 
 
-def free_in(home: Path) -> int:
-    """Give the bytes of room for this user where their home lies; -1 if nobody can say.
+def free_in(folder: Path) -> int:
+    """Give the bytes of room for this user where a folder lies; -1 if nobody can say.
 
     Parameters
     ----------
-    home
-        The home.
+    folder
+        The folder, as their home.
     """
     try:
-        found = os.statvfs(home)
+        found = os.statvfs(folder)
     except OSError:
         return -1
     return found.f_bavail * found.f_frsize
@@ -171,6 +178,7 @@ def why(
     kills: int | None,
     limit: int,
     home_free: int,
+    shared_free: int = -1,
 ) -> Ending:
     """Find out why a kernel ended.
 
@@ -190,10 +198,16 @@ def why(
         Bytes that a process may hold; 0 for no limit.
     home_free
         Bytes of room in the home; -1 if nobody can say.
+    shared_free
+        As in the sample, now.
     """
     name = _signal(code)
-    cause, message, remedy = _cause(code, name, before, kills, limit, home_free)
-    if 0 <= home_free < _FULL and cause != "disk":
+    # What shares memory gives it back when it ends, or leaves it behind: either look may see it.
+    if name == "SIGBUS" and any(_is_full(free) for free in (before.shared_free, shared_free)):
+        cause, message, remedy = _shared()
+    else:
+        cause, message, remedy = _cause(code, name, before, kills, limit, home_free)
+    if _is_full(home_free) and cause != "disk":
         remedy += " Besides, your home is full: nothing can be saved until you delete files there."
     return Ending(
         kernel_id, now, code, name, cause, message, remedy, before.memory, limit, home_free
@@ -213,7 +227,7 @@ def _cause(
     limit: int,
     home_free: int,
 ) -> tuple[str, str, str]:
-    full = 0 <= home_free < _FULL
+    full = _is_full(home_free)
     if name == "SIGKILL":
         return _killed(before, kills, limit)
     if name in {"SIGTERM", "SIGINT", "SIGHUP"}:
@@ -233,6 +247,21 @@ def _cause(
         "that cannot be loaded at its start."
     )
     return "exit", f"The kernel's program ended with exit code {code}.", remedy
+
+
+def _is_full(free: int) -> bool:
+    return 0 <= free < _FULL
+
+
+def _shared() -> tuple[str, str, str]:
+    message = (
+        f"The kernel ended because the memory that processes share ({SHARED}) is full (SIGBUS)."
+    )
+    remedy = (
+        f"Delete what lies in {SHARED} and is no longer needed, use fewer processes or share less "
+        "between them, then run the cells again."
+    )
+    return "shared", message, remedy
 
 
 def _killed(before: Sample, kills: int | None, limit: int) -> tuple[str, str, str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from .campaigns import running
-from .endings import Ending, Sample, free_in, kills_for_memory, take_sample, why
+from .endings import SHARED, Ending, Sample, free_in, kills_for_memory, take_sample, why
 
 __all__ = ["Watch"]
 
@@ -101,6 +101,7 @@ class Watch:
             kills=kills_for_memory(),
             limit=self.limit,
             home_free=free_in(Path.home()),
+            shared_free=free_in(SHARED),
         )
         self._endings.pop(kernel_id, None)
         self._endings[kernel_id], self._ended[kernel_id] = ending, pid
