@@ -8,6 +8,7 @@ import os
 import resource
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 
@@ -140,6 +141,29 @@ def test_homes_may_not_lie_where_others_write(tmp_path):
     (tmp_path / "homes").chmod(0o777)
     with pytest.raises(FolderError, match="may write"):
         make_shared(tmp_path / "homes")
+
+
+def test_a_folder_of_homes_that_is_made_lets_others_pass_and_not_list(tmp_path):
+    assert make_shared(tmp_path / "deep" / "homes") == ""
+    assert stat.S_IMODE((tmp_path / "deep" / "homes").stat().st_mode) == 0o711
+    assert make_shared(tmp_path / "deep" / "homes") == ""
+
+
+@pytest.mark.parametrize(("mode", "told"), [(0o755, True), (0o750, False), (0o700, False)])
+def test_a_folder_of_homes_that_is_there_keeps_its_mode_and_who_may_list_it_is_told(
+    tmp_path, mode, told
+):
+    homes = tmp_path / "homes"
+    homes.mkdir()
+    homes.chmod(mode)
+    said = make_shared(homes)
+    assert stat.S_IMODE(homes.stat().st_mode) == mode
+    assert said == (
+        f"{homes}: everybody on this machine may list whose folders lie in it (mode 0755); "
+        f"'chmod 711 {homes}' ends that"
+        if told
+        else ""
+    )
 
 
 @needs_root

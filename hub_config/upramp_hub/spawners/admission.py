@@ -129,6 +129,7 @@ class Admission(LoggingConfigurable):
     _line: ClassVar[Line | None] = None
     _times: ClassVar[Times | None] = None
     _all: ClassVar[weakref.WeakSet[Any]] = weakref.WeakSet()
+    _warned: ClassVar[set[str]] = set()
 
     # What JupyterHub's spawners bring.
     user: Any
@@ -196,6 +197,18 @@ class Admission(LoggingConfigurable):
         """Start the server now; spawners that can tell stages of their own override it."""
         self.stages.tell(30, "The server is being started", self.times.expected)
         return await super().start()  # type: ignore[misc] # of the spawner after this one
+
+    def warn_once(self, sentence: str) -> None:
+        """Put into the log what is true of the machine, not of one start.
+
+        Parameters
+        ----------
+        sentence
+            What; nothing if there is nothing.
+        """
+        if sentence and sentence not in Admission._warned:
+            Admission._warned.add(sentence)
+            self.log.warning("%s", sentence)
 
     def _failed_with(self, cause: Cause) -> SpawnFailed:
         remember_cause(self.user.name, self.name, cause)

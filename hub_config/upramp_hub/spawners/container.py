@@ -97,6 +97,6 @@ class ContainerSpawner(Admission, DockerSpawner):
     async def launch(self) -> Any:
         """Make the home, and start the container."""
         self.stages.tell(15, "Preparing your home", self.times.expected)
-        make_shared(self.settings.homes)
+        self.warn_once(make_shared(self.settings.homes))
         make_private(self.home, _USER if os.geteuid() == 0 else None)
         return await super().launch()

@@ -42,13 +42,20 @@ def folder_name(user: str) -> str:
     return f"{safe_slug(user, max_length=30)}---{user.encode().hex()[:64]}"
 
 
-def make_shared(path: Path) -> None:
+def make_shared(path: Path) -> str:
     """Make the folder that users' folders lie in: others pass, and see no list.
+
+    One that is there keeps its mode, which is its owner's choice.
 
     Parameters
     ----------
     path
         Where.
+
+    Returns
+    -------
+    str
+        What its owner should know, as a sentence; nothing if all is well.
 
     Raises
     ------
@@ -56,6 +63,7 @@ def make_shared(path: Path) -> None:
         If it is no folder of this process's own.
     """
     try:
+        is_new = not os.path.lexists(path)
         path.mkdir(parents=True, exist_ok=True, mode=0o711)
         descriptor = _open(path)
     except OSError as error:
@@ -68,9 +76,16 @@ def make_shared(path: Path) -> None:
                 "others than the hub may write to the folder that homes lie in",
                 "give it to the hub's user alone, or choose another with UPRAMP_HUB_HOMES",
             )
-        os.fchmod(descriptor, 0o711)
+        if is_new:
+            os.fchmod(descriptor, 0o711)  # whatever the umask is
+        elif status.st_mode & stat.S_IROTH:
+            return (
+                f"{path}: everybody on this machine may list whose folders lie in it "
+                f"(mode {stat.S_IMODE(status.st_mode):04o}); 'chmod 711 {path}' ends that"
+            )
     finally:
         os.close(descriptor)
+    return ""
 
 
 def make_private(path: Path, uid: int | None = None) -> None:

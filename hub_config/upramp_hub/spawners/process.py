@@ -319,7 +319,7 @@ class ProcessSpawner(Admission, LocalProcessSpawner):
 
     def _prepare(self) -> dict[str, Any]:
         for shared in (self.settings.homes, self._runtimes()):
-            make_shared(shared)
+            self.warn_once(make_shared(shared))
         make_private(self.settings.state / "servers")
         make_private(self.home, self.uid)
         make_private(self.runtime, self.uid)
