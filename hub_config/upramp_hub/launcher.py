@@ -153,6 +153,9 @@ class Launcher:
 
     def _begin(self) -> None:
         os.umask(0o077)
+        is_new = not self.settings.state.exists()
+        if is_new:
+            self._take_ports()  # first: a start that is refused leaves nothing behind
         self.settings.prepare()
         (self.settings.state / "logs").mkdir(exist_ok=True, mode=0o700)
         # On a disk that is full already nothing of what follows could be written.
@@ -160,21 +163,23 @@ class Launcher:
         if (said := ballast.look()) and ballast.is_given_up:
             self.say(said)
         was_killed = self._take_lock()
-        for port, what in (
-            (self.settings.port, "the proxy"),
-            (self.settings.hub_port, "the hub"),
-            (self.settings.api_port, "the proxy's own interface"),
-        ):
+        if not is_new:
+            # Only now: whoever has them may be a hub of this state, which is told by its lock.
             # What a launcher that was killed had started ends within seconds.
-            ports.require_free(port, what, self.settings.address, patience=15 if was_killed else 0)
-        self._hold_ports()
+            self._take_ports(patience=15 if was_killed else 0)
         # Servers whose hub was killed become children of this process, and end with it.
         adopt_orphans()
         self._rotate_logs()
         self._processes = self._plan()
 
-    def _hold_ports(self) -> None:
+    def _take_ports(self, patience: float = 0) -> None:
         settings = self.settings
+        for port, what in (
+            (settings.port, "the proxy"),
+            (settings.hub_port, "the hub"),
+            (settings.api_port, "the proxy's own interface"),
+        ):
+            ports.require_free(port, what, settings.address, patience=patience)
         held = [(settings.hub_port, "127.0.0.1")]
         if proxy_command(settings)[0] == PYTHON:
             held += [(settings.port, settings.address), (settings.api_port, "127.0.0.1")]

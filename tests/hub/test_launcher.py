@@ -73,6 +73,7 @@ def test_a_port_that_is_taken_is_named(hub, tmp_path):
             port = taken.getsockname()[1]
             message = refused(hub, state=tmp_path / "other", port=port - offset)
         assert f"port {port}: it is taken by another program; {whose} needs it" in message
+        assert not (tmp_path / "other").exists()  # a start that is refused leaves nothing behind
 
 
 def test_a_port_that_cannot_be_is_refused(hub, tmp_path):
