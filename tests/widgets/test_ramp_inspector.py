@@ -228,6 +228,14 @@ def test_where_nothing_can_be_corrected_raw_ramps_are_shown_and_it_is_said(path,
         widget.close()
 
 
+def test_a_click_draws_one_ramp_and_that_of_no_other_pixel(widget, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(widget.ramps, "show", lambda now, *_: drawn.append((now.x, now.y)))
+    widget.image.click(30, 31)
+    widget.image.click(12, 13)
+    assert drawn == [(30, 31), (12, 13)]
+
+
 def test_what_is_no_ramp_is_refused_at_once(path, tmp_path):
     rate = upramp.calibrate(path, output_dir=tmp_path, threads=1).products[0]
     with pytest.raises(InputError, match="holds no ramps"):

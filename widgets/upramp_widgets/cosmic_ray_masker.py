@@ -18,7 +18,7 @@ from .masker_engine import MaskerEngine
 from .masker_exchange import MaskerExchange
 from .masker_files import given, load
 from .masker_views import MaskerViews
-from .worker import Worker
+from .worker import Worker, Working
 
 if TYPE_CHECKING:
     import os
@@ -42,7 +42,7 @@ _QUICK: Final = 1_000_000
 """Pixels of a view whose search is done before that of the whole detector."""
 
 
-class CosmicRayMasker(Pictured, MaskerExchange):
+class CosmicRayMasker(Working, Pictured, MaskerExchange):
     """Find cosmic rays by a threshold, and set and clear flags of groups by hand.
 
     Parameters
@@ -134,6 +134,7 @@ class CosmicRayMasker(Pictured, MaskerExchange):
         self.observe(self._tune, ["threshold", "overrides"])
         self.observe(self._put_beside, "compared")
         self.busy, self.status = True, "correcting the ramps: raw ones are shown meanwhile"
+        self._made = True
         self._worker.ask(self._prepare)
 
     @property
@@ -211,30 +212,11 @@ class CosmicRayMasker(Pictured, MaskerExchange):
         self._tell()
         self._worker.ask(self._catch_up)
 
-    def wait(self, seconds: float | None = None) -> bool:
-        """Wait until the ramps are corrected and what was asked for is done.
-
-        Parameters
-        ----------
-        seconds
-            None waits as long as it takes.
-
-        Returns
-        -------
-        bool
-            Whether that came in time.
-        """
-        return self._worker.wait(seconds)
-
-    def close(self) -> None:
-        """Close the widget, and the file if it was opened here."""
-        if "views" in self.__dict__ and self.comm is not None:
-            self._worker.wait()
-            for view in (self.views.image, self.views.beside):
-                if view is not None:
-                    view.close()
-            self.model.close()
-        super().close()
+    def _release(self) -> None:
+        for view in (self.views.image, self.views.beside):
+            if view is not None:
+                view.close()
+        self.model.close()
 
     # ---- pictures
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import traitlets
 
 from upramp.dq import GROUP
 
+from .alike import keep_alike
 from .core.render import as_source
 from .masker_layers import AUTOMATIC, CLEARED, LAYERS, SET
 from .masker_planes import MaskerPlanes
@@ -66,7 +66,7 @@ class MaskerViews:
         for name in SHARED:
             if name in chosen:
                 setattr(self.image, name, getattr(owner, name))
-            traitlets.link((self.image, name), (owner, name))
+        keep_alike(self.image, owner, SHARED)
 
     def show_slopes(self) -> None:
         """Show what has become of the slopes; all else is as it was."""
@@ -150,8 +150,7 @@ class MaskerViews:
                 layout=_WIDE,
             )
         self.beside.show(without, key=id(without))
-        for name in _LINKED:
-            traitlets.link((self.image, name), (self.beside, name))
+        keep_alike(self.image, self.beside, _LINKED)
 
     def uncover(self, *, bare: bool) -> None:
         """Take all layers off the image, which would hide what differs, or put them back.

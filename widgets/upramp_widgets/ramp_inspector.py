@@ -14,6 +14,7 @@ from PIL import Image
 from upramp.dq import GROUP
 from upramp.errors import UprampError, UsageError
 
+from .alike import keep_alike
 from .core.colormaps import COLORMAPS
 from .core.ramp import Counts, RampModel
 from .core.ramp_picture import ramp_picture
@@ -23,7 +24,7 @@ from .inspector_controls import Controls
 from .views.image_view import ImageView
 from .views.ramp_view import RampView
 from .views.side_by_side import page_of, picture_of
-from .worker import Worker
+from .worker import Worker, Working
 
 if TYPE_CHECKING:
     import os
@@ -51,7 +52,7 @@ _QUICK: Final = 1_000_000
 """Pixels of a view whose search is done before that of the whole detector."""
 
 
-class RampInspector(Pictured, ipywidgets.VBox):
+class RampInspector(Working, Pictured, ipywidgets.VBox):
     """Look at the ramps of an exposure, and tune jump and fit on them.
 
     Parameters
@@ -145,9 +146,8 @@ class RampInspector(Pictured, ipywidgets.VBox):
         except UprampError:
             self.model.close()
             raise
-        for name in _SHARED:
-            # The image knows better how it begins; after that both say the same.
-            traitlets.link((self.image, name), (self, name))
+        # The image knows better how it begins; after that both say the same.
+        keep_alike(self.image, self, _SHARED)
         for name, value in chosen.items():
             setattr(self, name, value)
         self.controls = Controls(self)
@@ -167,6 +167,7 @@ class RampInspector(Pictured, ipywidgets.VBox):
         self.observe(self._draw_ramps, ["x", "y", "pinned", "corrections", "integration"])
         self.image.observe(self._follow_frame, "frame")
         self.busy, self.status = True, "correcting the ramps: raw ones are shown meanwhile"
+        self._made = True
         self._worker.ask(self._prepare)
         _after_this_cell(self._add_plot)
 
@@ -256,27 +257,8 @@ class RampInspector(Pictured, ipywidgets.VBox):
         self.wait()
         return self.model.flags(self.parameters)
 
-    def wait(self, seconds: float | None = None) -> bool:
-        """Wait until the ramps are corrected and what was asked for is done.
-
-        Parameters
-        ----------
-        seconds
-            None waits as long as it takes.
-
-        Returns
-        -------
-        bool
-            Whether that came in time.
-        """
-        return self._worker.wait(seconds)
-
-    def close(self) -> None:
-        """Close the widget, and the file if it was opened here."""
-        if hasattr(self, "_worker"):  # else it was never made, and ipywidgets clears it away
-            self._worker.wait()
-            self.image.close()
-        super().close()
+    def _release(self) -> None:
+        self.image.close()
         self.model.close()
 
     # ---- pictures

@@ -7,10 +7,10 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
-import traitlets
 
 from upramp.errors import InputError, UprampError
 
+from .alike import keep_alike
 from .display import Pictured, display_mode
 from .overlay_catalogues import OverlayCatalogues
 from .overlay_controls import OverlayControls
@@ -21,7 +21,7 @@ from .overlay_readout import Reading, reading
 from .overlay_traits import SHARED
 from .overlay_view import OverlayView
 from .views.image_view import ImageView
-from .worker import Worker
+from .worker import Worker, Working
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +36,7 @@ _PATIENCE: Final = 0.3
 """Seconds that the picture beside a live view waits for the sky: the view itself waits not."""
 
 
-class WcsOverlay(Pictured, OverlayCatalogues):
+class WcsOverlay(Working, Pictured, OverlayCatalogues):
     """Lay the sky over an image: graticule, catalogues, apertures, regions, other images.
 
     Parameters
@@ -112,9 +112,8 @@ class WcsOverlay(Pictured, OverlayCatalogues):
         chosen = {name: traits.pop(name) for name in SHARED if name in traits}
         super().__init__(**traits)
         self.image.show(first.pixels, limits="percentile")
-        for name in SHARED:
-            # The image knows better how it begins; after that both say the same.
-            traitlets.link((self.image, name), (self, name))
+        # The image knows better how it begins; after that both say the same.
+        keep_alike(self.image, self, SHARED)
         for name, value in chosen.items():
             setattr(self, name, value)
         self._view = OverlayView(self, self._failed)
@@ -128,6 +127,7 @@ class WcsOverlay(Pictured, OverlayCatalogues):
         self.observe(lambda _: self.tell(), ["x", "y", "style", "frame"])
         if self.regions:
             self._draw_regions()
+        self._made = True
         self.later(self._prepare, "finding where the image looks")
 
     # ---- what a person does, as calls
@@ -242,27 +242,11 @@ class WcsOverlay(Pictured, OverlayCatalogues):
         beside = other if isinstance(other, WcsOverlay) else WcsOverlay(other, **options)
         return SideBySide(self, beside)
 
-    def wait(self, seconds: float | None = None) -> bool:
-        """Wait until the sky is known and all that was asked for is drawn.
+    def wait(self, seconds: float | None = None) -> bool:  # noqa: D102 - as Working has it
+        return super().wait(seconds) and self._view.wait(seconds)
 
-        Parameters
-        ----------
-        seconds
-            None waits as long as it takes.
-
-        Returns
-        -------
-        bool
-            Whether that came in time.
-        """
-        return self._worker.wait(seconds) and self._view.wait(seconds)
-
-    def close(self) -> None:
-        """Close the widget."""
-        if "_view" in self.__dict__ and self.comm is not None:
-            self.wait()
-            self.image.close()
-        super().close()
+    def _release(self) -> None:
+        self.image.close()
 
     # ---- pictures
 

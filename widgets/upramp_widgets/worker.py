@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Worker"]
+__all__ = ["Worker", "Working"]
 
 
 class Worker:
@@ -75,3 +75,39 @@ class Worker:
                 work()
             except Exception as error:  # noqa: BLE001 - a thread's failure is nobody's else
                 self._failed(error)
+
+
+class Working:
+    """A widget that has a worker; mixed in before the widget's class."""
+
+    _worker: Worker
+    _made = False
+    """Whether the widget came to be: ipywidgets also closes one whose making failed."""
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait until all is read and what was asked for is done and drawn.
+
+        Parameters
+        ----------
+        seconds
+            None waits as long as it takes.
+
+        Returns
+        -------
+        bool
+            Whether that came in time.
+        """
+        return self._worker.wait(seconds)
+
+    def close(self) -> None:
+        """Close the widget, and the file if it was opened here."""
+        if self._made:
+            self._made = False
+            self.wait()
+            self._release()
+        widget: Any = super()
+        widget.close()
+
+    def _release(self) -> None:
+        """Close what the widget has for itself."""
+        raise NotImplementedError
