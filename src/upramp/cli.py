@@ -228,7 +228,11 @@ def _practice_options(parser: argparse.ArgumentParser) -> None:
 
 def _calibrate_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "inputs", metavar="INPUT", nargs="+", type=_named("file"), help="exposures"
+        "inputs",
+        metavar="INPUT",
+        nargs="+",
+        type=_named("file"),
+        help="exposures; for stages 2 and 3 also association files (.json)",
     )
     parser.add_argument(
         "-o",
@@ -238,7 +242,13 @@ def _calibrate_options(parser: argparse.ArgumentParser) -> None:
         default=".",
         help="where products go (default: here)",
     )
-    parser.add_argument("--stage", type=int, default=1, help="1, 2 or 3 (default: 1)")
+    parser.add_argument(
+        "--stage",
+        type=int,
+        default=1,
+        help="1, from ramps to slopes (default); 2, to calibrated exposures; 3, to one product of "
+        "all exposures given",
+    )
     parser.add_argument(
         "--engine",
         default="upramp",
@@ -332,19 +342,20 @@ def _calibrate(options: argparse.Namespace) -> int:
 
     # What would be the same for every input is refused once, before any of them.
     overrides = dict(parse_assignment(text) for text in options.assignments)
-    _require_distinct(options.inputs)
     require_served(
         options.stage,
         options.engine,
         mask=options.mask,
         threads=options.threads,
         output_dir=options.output_dir,
+        save_ramp=options.save_ramp,
     )
     worst = 0
-    for file in options.inputs:
+    turns = _turns(options.inputs, options.stage)
+    for given in turns:
         try:
             result = calibrate(
-                file,
+                given,
                 stage=options.stage,
                 engine=options.engine,
                 overrides=overrides,
@@ -358,10 +369,29 @@ def _calibrate(options: argparse.Namespace) -> int:
                 for product in result.products:
                     _tell(f"wrote {shlex.quote(str(product))}")
         except UprampError as error:
-            alone = len(options.inputs) == 1 and error.subject in overrides
-            told = error if alone else _about(file, error)
+            named = isinstance(given, list) or (len(turns) == 1 and error.subject in overrides)
+            told = error if named else _about(given, error)
             worst = max(worst, _failed(told, debug=options.debug))
     return worst
+
+
+def _turns(inputs: Sequence[str], stage: int) -> list[Any]:
+    """Say what is calibrated together: for stage 3 all exposures, else each by itself."""
+    from .stages.associations import is_association
+
+    if stage == 3:
+        lists = [file for file in inputs if is_association(file)]
+        if not lists:
+            return [list(inputs)]
+        if len(lists) < len(inputs):
+            other = next(file for file in inputs if file not in lists)
+            raise UsageError(
+                other,
+                "it is given beside an association, which says by itself what belongs together",
+                "give either associations or exposures",
+            )
+    _require_distinct(inputs, stage)
+    return list(inputs)
 
 
 def _about(file: str, error: UprampError) -> UprampError:
@@ -373,12 +403,13 @@ def _about(file: str, error: UprampError) -> UprampError:
     return named
 
 
-def _require_distinct(inputs: Sequence[str]) -> None:
-    from .stages.calibration import product_root
+def _require_distinct(inputs: Sequence[str], stage: int) -> None:
+    from .stages.calibration import product_root, stem
 
     seen: dict[str, str] = {}
     for file in inputs:
-        root = product_root(file)
+        # Slopes and slopes by integration of one exposure have products of their own.
+        root = product_root(file) if stage == 1 else stem(file)
         if root in seen and Path(seen[root]).resolve() == Path(file).resolve():
             raise UsageError(file, "it is given twice", "name it once")
         if root in seen:
@@ -402,6 +433,12 @@ def _info(options: argparse.Namespace) -> int:
     from .exposure import open_exposure
     from .exposure.describe import describe
 
+    if Path(options.file).suffix.lower() == ".ecsv":
+        from .stages.table_description import describe_table
+
+        table = describe_table(options.file)
+        _tell(_json(table.to_json()) if options.json else table.to_text())
+        return 0
     with open_exposure(options.file) as exposure:
         found = describe(exposure)
     _tell(_json(found.to_json()) if options.json else found.to_text())

@@ -81,7 +81,7 @@ def test_bad_usage_is_one_line_and_two(arguments, tmp_path):
         (["--threads", "0"], "upramp: threads: it cannot be 0; give 1 or more.\n"),
         (["--engine", "stsci", "--mask", "m"], "takes no mask of groups; use engine upramp.\n"),
         (["--engine", "stsci", "--threads", "2"], "or set jump.maximum_cores yourself.\n"),
-        (["--stage", "2"], "strun calwebb_image2 or calwebb_spec2 on the rate product"),
+        (["--stage", "2", "--save-ramp"], "save_ramp: stage 2 has no use for it"),
     ],
 )
 def test_what_an_engine_does_not_take_is_said_with_what_to_do(tmp_path, options, words):

@@ -291,7 +291,8 @@ def _own_history(exposure: Exposure) -> str | None:
         lines = [str(line) for line in header.get("HISTORY", ())]
     except Exception:  # noqa: BLE001 - astropy raises many kinds on damaged cards
         return None
-    return next((line for line in lines if line.startswith("upramp ")), None)
+    # Each stage adds one: the last is this product's.
+    return next((line for line in reversed(lines) if line.startswith("upramp ")), None)
 
 
 def _readiness(exposure: Exposure) -> Readiness | None:

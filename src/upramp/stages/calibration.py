@@ -5,22 +5,23 @@ from __future__ import annotations
 import gc
 import os
 import re
-import tempfile
 import weakref
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from upramp import listeners
-from upramp.atomic import publish, staging_directory
-from upramp.errors import OutputError, UsageError
+from upramp.atomic import publish
+from upramp.errors import UsageError
 from upramp.progress import Silent
 
 from .overrides import require_folder_for_files
+from .places import log_path, made_folder, require_not_input, staging
+from .result import Result
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from upramp.exposure import Exposure
     from upramp.progress import Progress
@@ -37,54 +38,11 @@ __all__ = [
 ]
 
 ENGINES: Final = ("upramp", "stsci")
-_OFFICIAL_STAGES: Final = {
-    2: "strun calwebb_image2 or calwebb_spec2 on the rate product",
-    3: "strun calwebb_image3 or calwebb_spec3 on an association of calibrated products",
-}
 _SUFFIX: Final = re.compile(r"_(uncal|ramp|rate|rateints|dark|cal)\Z")
 
 
-@dataclass(frozen=True, eq=False)
-class Result:
-    """What a calibration gave.
-
-    Parameters
-    ----------
-    models
-        Official data models by the suffix of their product: ``rate``,
-        ``rateints``, ``ramp``, ``dark``, ``cal``.
-    provenance
-        Engine, versions, context, references, parameters, steps and input; the
-        same record that each product carries.
-    products
-        The files that were written, none without an output folder.
-    log_file
-        The official packages' log, or None where nothing was to be written.
-    """
-
-    models: Mapping[str, Any]
-    provenance: Mapping[str, Any]
-    products: tuple[Path, ...]
-    log_file: Path | None
-
-    @property
-    def rate(self) -> Any:
-        """The slope image, (ny, nx) in DN/s, or None if the pipeline makes none."""
-        return self.models.get("rate")
-
-    @property
-    def rateints(self) -> Any:
-        """The slope images by integration, (nints, ny, nx) in DN/s, or None."""
-        return self.models.get("rateints")
-
-    @property
-    def ramp(self) -> Any:
-        """The corrected ramp, (nints, ngroups, ny, nx) in DN, or None if not asked for."""
-        return self.models.get("ramp", self.models.get("dark"))
-
-
 def calibrate(
-    exposure: Exposure | str | os.PathLike[str],
+    exposure: Any,
     stage: int = 1,
     engine: str = "upramp",
     *,
@@ -101,19 +59,25 @@ def calibrate(
     Parameters
     ----------
     exposure
-        An exposure, or the path of its file.
+        An exposure, or the path of its file. For stages 2 and 3 also an
+        official association file or a data model (``result.rate`` of stage 1,
+        ``result.cal`` of stage 2), and for stage 3 a sequence of exposures
+        that are to become one product.
     stage
-        1: from ramps to slopes.
+        1: from ramps to slopes; 2: to calibrated exposures on the sky; 3: to
+        mosaics, spectra, light curves of all exposures that belong together.
     engine
         ``upramp``: fused kernels of our own, with the official pipeline's
         numbers; ``stsci``: the official pipeline, unchanged, in this process.
+        Stages 2 and 3 are the official pipelines for both, and the provenance
+        says so.
     overrides
         Values by ``step.parameter``, in the official pipeline's own names,
         on top of its defaults and of CRDS's parameter references.
     output_dir
         Where products are to appear, made if need be; None writes none.
     save_ramp
-        Make the corrected ramp a product too.
+        Make the corrected ramp a product too; for stage 1.
     mask
         A FITS image of group flags, set between jump and ramp_fit; see
         `upramp.stages.masks`. For the engine ``upramp``.
@@ -129,7 +93,7 @@ def calibrate(
     Returns
     -------
     Result
-        Data models that the official stage 2 takes, and what was written.
+        Data models that the next stage takes, and what was written.
 
     Raises
     ------
@@ -147,19 +111,39 @@ def calibrate(
     from upramp.exposure import open_exposure
 
     overrides = dict(overrides or {})
-    require_served(stage, engine, mask=mask, threads=threads, output_dir=output_dir)
+    require_served(
+        stage, engine, mask=mask, threads=threads, output_dir=output_dir, save_ramp=save_ramp
+    )
     if output_dir is None:
         require_folder_for_files(overrides)
+    if stage != 1:
+        from .later_calibration import calibrate_later
+
+        result = calibrate_later(
+            exposure,
+            stage,
+            engine,
+            overrides=overrides,
+            output_dir=None if output_dir is None else Path(output_dir),
+            progress=progress or Silent(),
+            log_file=None if log_file is None else Path(log_file),
+        )
+        listeners.tell(result)
+        return result
     with (
         open_exposure(exposure)
         if isinstance(exposure, (str, os.PathLike))
         else nullcontext(exposure) as opened
     ):
+        if not hasattr(opened, "require_calibratable"):
+            raise UsageError(
+                type(opened).__name__, "stage 1 does not take it", "give an exposure or its path"
+            )
         opened.require_calibratable(stage)
         job = _Job(
             opened,
             overrides,
-            output_dir=None if output_dir is None else _made(Path(output_dir)),
+            output_dir=None if output_dir is None else made_folder(Path(output_dir)),
             save_ramp=save_ramp,
             progress=progress or Silent(),
             log_file=None if log_file is None else Path(log_file),
@@ -185,10 +169,17 @@ def product_root(path: str | os.PathLike[str]) -> str:
     str
         ``jw..._nrcalong``.
     """
-    return _SUFFIX.sub("", _stem(path))
+    return _SUFFIX.sub("", stem(path))
 
 
-def _stem(path: str | os.PathLike[str]) -> str:
+def stem(path: str | os.PathLike[str]) -> str:
+    """Give a file's name without what says that it is FITS, compressed or not.
+
+    Parameters
+    ----------
+    path
+        The file.
+    """
     name = Path(path).name
     for ending in (".gz", ".fits"):
         if name.lower().endswith(ending):
@@ -203,12 +194,13 @@ def require_served(
     mask: object = None,
     threads: int | None = None,
     output_dir: str | os.PathLike[str] | None = None,
+    save_ramp: bool = False,
 ) -> None:
     """Refuse arguments of `calibrate` that no exposure can be served with.
 
     Parameters
     ----------
-    stage, engine, mask, threads, output_dir
+    stage, engine, mask, threads, output_dir, save_ramp
         As for `calibrate`.
 
     Raises
@@ -219,13 +211,18 @@ def require_served(
     if engine not in ENGINES:
         raise UsageError(engine, "there is no such engine", f"choose {' or '.join(ENGINES)}")
     if stage not in {1, 2, 3}:
-        raise UsageError(f"stage {stage}", "there is no such stage", "choose 1")
+        raise UsageError(f"stage {stage}", "there is no such stage", "choose 1, 2 or 3")
     if stage != 1:
-        raise UsageError(
-            f"stage {stage}",
-            "calibration beyond stage 1 is still to come",
-            f"use {_OFFICIAL_STAGES[stage]} until then",
-        )
+        for name, value in (("mask", mask), ("threads", threads), ("save_ramp", save_ramp)):
+            if value is not None and value is not False:
+                raise UsageError(name, f"stage {stage} has no use for it", "leave it out")
+    else:
+        _require_fits_engine(engine, mask, threads)
+    if output_dir is not None and os.path.lexists(output_dir) and not Path(output_dir).is_dir():
+        raise UsageError(output_dir, "it is a file", "name a folder for the products")
+
+
+def _require_fits_engine(engine: str, mask: object, threads: int | None) -> None:
     if engine == "upramp":
         if threads is not None and (not isinstance(threads, int) or threads < 1):
             raise UsageError("threads", f"it cannot be {threads!r}", "give 1 or more")
@@ -239,18 +236,6 @@ def require_served(
             "the official engine's results depend on its number of processes, so it is left alone",
             "leave it out, or set jump.maximum_cores yourself",
         )
-    if output_dir is not None and os.path.lexists(output_dir) and not Path(output_dir).is_dir():
-        raise UsageError(output_dir, "it is a file", "name a folder for the products")
-
-
-def _made(folder: Path) -> Path:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            folder, f"the folder cannot be made ({error.strerror})", "choose another output folder"
-        ) from error
-    return folder
 
 
 @dataclass
@@ -276,17 +261,17 @@ class _Job:
         """Do the work into a staging folder, and publish what it made."""
         output_dir = self.output_dir
         if output_dir is not None and self.save_ramp:
-            _require_not_input(output_dir / f"{self.root}_ramp.fits", self.path)
+            require_not_input(output_dir / f"{self.root}_ramp.fits", self.path)
         with (
-            _log_path(output_dir, self.root, self.log_file) as log,
-            _staging(output_dir) as folder,
+            log_path(output_dir, self.root, self.log_file) as log,
+            staging(output_dir) as folder,
         ):
             outcome = work(log, folder)
             products: list[Path] = []
             if output_dir is not None:
                 made = sorted(file for file in folder.iterdir() if file.is_file())
                 for file in made:
-                    _require_not_input(output_dir / file.name, self.path)
+                    require_not_input(output_dir / file.name, self.path)
                 products = publish(made, output_dir)
         kept = log if output_dir is not None or self.log_file is not None else None
         return Result(outcome.models, outcome.provenance, tuple(products), kept)
@@ -314,7 +299,7 @@ class _Job:
         )
         model = to_datamodel(self.exposure, lambda found: ramp_kind(found, pipeline))
         # Products are named after the file, whatever its header says.
-        model.meta.filename = f"{_stem(self.path)}.fits"
+        model.meta.filename = f"{stem(self.path)}.fits"
         return run.run(model)
 
     def fused(
@@ -343,7 +328,7 @@ class _Job:
             # What a ramp carries is plain, and so are its slopes; crds opens a model too.
             with light_asdf(possible=has_plain_metadata(self.exposure)):
                 model = to_metadata_model(self.exposure, "RampModel")
-                model.meta.filename = f"{_stem(self.path)}.fits"
+                model.meta.filename = f"{stem(self.path)}.fits"
                 parameters = resolve_parameters(
                     specification("Detector1Pipeline"), model, self.overrides
                 )
@@ -398,49 +383,3 @@ def default_threads() -> int:
     if not chosen.isdecimal() or int(chosen) < 1:
         raise UsageError("UPRAMP_THREADS", f"it cannot be {chosen!r}", "give 1 or more")
     return int(chosen)
-
-
-def _require_not_input(product: Path, source: Path) -> None:
-    if product.exists() and product.samefile(source):
-        raise OutputError(
-            product, "this product would replace its own input", "choose another output folder"
-        )
-
-
-@contextmanager
-def _staging(output_dir: Path | None) -> Iterator[Path]:
-    if output_dir is not None:
-        with staging_directory(output_dir) as folder:
-            yield folder
-        return
-    with _temporary_space():
-        holder = tempfile.TemporaryDirectory(prefix="upramp-")
-    with holder as name:
-        yield Path(name)
-
-
-@contextmanager
-def _log_path(output_dir: Path | None, root: str, chosen: Path | None) -> Iterator[Path]:
-    if chosen is not None:
-        yield chosen
-    elif output_dir is not None:
-        yield output_dir / f"{root}_calibrate.log"
-    else:
-        with _temporary_space():
-            handle, name = tempfile.mkstemp(prefix=f"{root}-", suffix="_calibrate.log")
-        os.close(handle)
-        file = Path(name)
-        yield file
-        file.unlink(missing_ok=True)  # after success alone: an error's sentence names it
-
-
-@contextmanager
-def _temporary_space() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise OutputError(
-            error.filename or "temporary files",
-            f"nothing can be written here ({error.strerror})",
-            "free some space, or set TMPDIR to another folder",
-        ) from error

@@ -40,7 +40,7 @@ def parameter_types(pipeline: Any) -> list[str]:
 
     if get_disable_crds_steppars():
         return []
-    classes = [pipeline, *pipeline.step_defs.values()]
+    classes = [pipeline, *getattr(pipeline, "step_defs", {}).values()]
     return [cls.get_config_reftype() for cls in classes]
 
 

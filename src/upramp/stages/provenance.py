@@ -21,7 +21,16 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Mapping
 
-__all__ = ["PINNED", "attach", "build", "input_record", "read_provenance", "versions"]
+__all__ = [
+    "PINNED",
+    "attach",
+    "build",
+    "input_record",
+    "of_model",
+    "plain",
+    "read_provenance",
+    "versions",
+]
 
 PINNED: Final = (
     "jwst",
@@ -154,13 +163,25 @@ def attach(
     return stored
 
 
+def of_model(model: Any) -> dict[str, Any] | None:
+    """Give the provenance that a data model carries, or None.
+
+    Parameters
+    ----------
+    model
+        A data model of `stdatamodels`.
+    """
+    branch = getattr(model.meta, _BRANCH, None)
+    return None if branch is None else dict(json.loads(branch.provenance))
+
+
 def read_provenance(path: str | os.PathLike[str]) -> dict[str, Any] | None:
     """Read the provenance that a product carries.
 
     Parameters
     ----------
     path
-        A product in FITS.
+        A product in FITS, or a table in ECSV.
 
     Returns
     -------
@@ -172,6 +193,10 @@ def read_provenance(path: str | os.PathLike[str]) -> dict[str, Any] | None:
     InputError
         If the file cannot be read.
     """
+    if Path(path).suffix.lower() == ".ecsv":
+        from .product_records import read_table_provenance
+
+        return read_table_provenance(Path(path))
     from upramp.exposure import open_exposure
     from upramp.exposure.metadata_tree import embedded_asdf, read_tree
 
