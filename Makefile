@@ -59,7 +59,7 @@ practice: $(BIN)/.ready
 test: $(BIN)/.ready browser lint
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
-bench: $(BIN)/.ready
+bench: $(BIN)/.ready browser
 	$(BIN)/python -m benchmarks
 
 lint: $(BIN)/.ready

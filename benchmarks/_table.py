@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 __all__ = ["Row", "render"]
 
@@ -20,6 +20,10 @@ class Row(TypedDict):
     ratio: float | None
     memory_project: float | None
     memory_peer: float | None
+    unit: NotRequired[str]
+    """Of project and peer, where they are no seconds; the heading's is seconds."""
+    cannot: NotRequired[bool]
+    """Whether there is no figure of the peer because it has no way to do this."""
 
 
 def render(rows: list[Row]) -> str:
@@ -39,8 +43,8 @@ def render(rows: list[Row]) -> str:
     cells = [
         (
             row["figure"],
-            _number(row["project"], 4),
-            _number(row["peer"], 4),
+            _measured(row, row["project"]),
+            "cannot" if row.get("cannot") else _measured(row, row["peer"]),
             _number(row["ratio"], 2),
             _number(row["memory_project"], 0),
             _number(row["memory_peer"], 0),
@@ -55,6 +59,13 @@ def render(rows: list[Row]) -> str:
         )
         for line in (heading, *cells)
     )
+
+
+def _measured(row: Row, value: float | None) -> str:
+    unit = row.get("unit", "s")
+    if value is None or unit == "s":
+        return _number(value, 4)
+    return f"{value:.{2 if unit == 'x' else 1}f} {unit}"
 
 
 def _number(value: float | None, digits: int) -> str:

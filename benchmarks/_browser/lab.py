@@ -166,6 +166,7 @@ class Lab:
         name: str = "test.ipynb",
         width: int = 1280,
         height: int = 1000,
+        script: str = "",
         **options: Any,
     ) -> Iterator[Notebook]:
         """Open a notebook with these cells in a page of its own.
@@ -180,6 +181,8 @@ class Lab:
             Of the notebook's file.
         width, height
             Of the page, in pixels.
+        script
+            JavaScript that runs in the page before anything else.
         **options
             As playwright's ``new_context`` has them.
         """
@@ -188,6 +191,8 @@ class Lab:
             viewport={"width": width, "height": height}, service_workers="block", **options
         )
         context.set_default_timeout(PATIENCE * 1000)
+        if script:
+            context.add_init_script(script)
         try:
             notebook = Notebook(self.url, self.token, context, name)
             notebook.load()
