@@ -105,10 +105,12 @@ def test_time_series_are_those_of_the_official_packages():
         assert later_pipeline(3, Facts("x", exp_type=kind, nints=2)) == "Tso3Pipeline"
         with pytest.raises(InputError, match="single integration"):
             later_pipeline(3, Facts("x", exp_type=kind, nints=1))
+    assert later_pipeline(3, Facts("x", exp_type="NIS_SOSS", nints=9)) == "Spec3Pipeline"
+    with pytest.raises(InputError, match="no official pipeline of stage 3"):
+        later_pipeline(3, Facts("x", exp_type="MIR_LRS-SLITLESS", nints=9))
     for kind in ("MIR_LRS-SLITLESS", "NIS_SOSS", "MIR_IMAGE"):
         series = Facts("x", exp_type=kind, nints=9, tso_visit=True)
         assert later_pipeline(3, series) == "Tso3Pipeline"
-        assert later_pipeline(3, Facts("x", exp_type=kind, nints=9)) != "Tso3Pipeline"
 
 
 def test_whole_fields_are_those_of_the_official_pipeline():

@@ -55,6 +55,9 @@ _WEIGHTS: Final = {
 _BY_MEMBER: Final = frozenset({"Ami3Pipeline", "Coron3Pipeline", "Tso3Pipeline"})
 """Stage 3 pipelines that take most of their steps once for each exposure."""
 
+_NAMED_FILES: Final = ("source_catalog", "segmentation_map", "direct_image")
+"""Files that an exposure of a whole field's spectra names in its metadata."""
+
 _OFFICIAL: Final = "stages 2 and 3 are the official pipelines, whichever engine is asked for"
 
 
@@ -78,6 +81,9 @@ class Work:
         What the provenance says of it.
     count
         How many products stage 2 makes, or how many exposures stage 3 takes.
+    beside
+        Where the files are that an exposure of a whole field's spectra names:
+        the catalogue of its sources and what that was made from.
     """
 
     pipeline: str
@@ -87,6 +93,7 @@ class Work:
     root: str
     source: Mapping[str, Any]
     count: int = 1
+    beside: Path | None = None
 
 
 @dataclass
@@ -220,6 +227,8 @@ class LaterRun:
             step.save_model = self._recorded(step.save_model)
             step.get_reference_file = self._noted(step.get_reference_file)
         instance.save_model = self._recorded(instance.save_model)
+        if self.work.beside is not None:
+            instance.assign_wcs.run = self._led(instance.assign_wcs.run, self.work.beside)
         if not steps:
             # This step names a file without a folder, which would put it where the process is.
             instance.make_output_path = lambda basepath, *_args, **_keywords: os.fspath(
@@ -228,6 +237,8 @@ class LaterRun:
         result = instance.run(self.work.given)
         if isinstance(result, list):
             self.results = result
+            for model in result:
+                _name_plainly(model)
 
     def _watched(self, name: str, run: Callable[..., Any], weight: float) -> Callable[..., Any]:
         often = self.work.stage == 2 or self.work.pipeline in _BY_MEMBER
@@ -249,9 +260,31 @@ class LaterRun:
         def recorded(model: Any, *args: Any, **keywords: Any) -> Any:
             if hasattr(model, "add_history_entry"):
                 provenance.attach(model, self.record, self._off)
-            return save(model, *args, **keywords)
+            if self.work.beside is None or not hasattr(model, "meta"):
+                return save(model, *args, **keywords)
+            led = _name_plainly(model)
+            try:
+                return save(model, *args, **keywords)
+            finally:
+                for name, place in led.items():
+                    setattr(model.meta, name, place)
 
         return recorded
+
+    def _led(self, run: Callable[..., Any], folder: Path) -> Callable[..., Any]:
+        """Lead the first step, and those after it, to files that the exposure names.
+
+        They would look for them where the process is.
+        """
+
+        def led(model: Any, *args: Any) -> Any:
+            for name in _NAMED_FILES:
+                value = getattr(model.meta, name, None)
+                if value:
+                    setattr(model.meta, name, os.fspath(folder / value))
+            return run(model, *args)
+
+        return led
 
     def _noted(self, get: Callable[..., Any]) -> Callable[..., Any]:
         """Note references that a step asks for beyond those that were resolved ahead."""
@@ -292,6 +325,17 @@ class LaterRun:
             self.log_file,
             "the official pipeline",
         )
+
+
+def _name_plainly(model: Any) -> dict[str, str]:
+    """Leave but the names of files that a model names, and give what it named."""
+    led: dict[str, str] = {}
+    for name in _NAMED_FILES:
+        value = getattr(model.meta, name, None)
+        if value and value != Path(value).name:
+            led[name] = value
+            setattr(model.meta, name, Path(value).name)
+    return led
 
 
 def _innermost(error: BaseException) -> BaseException:

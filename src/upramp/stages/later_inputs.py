@@ -205,12 +205,6 @@ class _Item:
 
 def _of_exposure(item: _Item) -> Plan:
     pipeline = later_pipeline(2, item.facts)
-    if item.facts.exp_type in WFSS and item.facts.catalogue is None:
-        raise InputError(
-            item.facts.label,
-            "spectra of a whole field need the catalogue of its sources, and it names none",
-            "give an association file with members sourcecat, segmap and direct_image",
-        )
 
     def lay_out(folder: Path) -> Any:
         if item.model is not None:
@@ -221,6 +215,10 @@ def _of_exposure(item: _Item) -> Plan:
         item.lay(inputs)
         return os.fspath(inputs / item.name)
 
+    folder = Path.cwd() if item.path is None else item.path.parent
+    whole_field = item.facts.exp_type in WFSS
+    if whole_field:
+        _require_catalogue(item.facts, folder)
     work = Work(
         pipeline=pipeline,
         stage=2,
@@ -228,8 +226,24 @@ def _of_exposure(item: _Item) -> Plan:
         label=item.facts.label,
         root=_stem(item.name),
         source=item.record(brief=False),
+        beside=folder if whole_field else None,
     )
     return Plan(work, lay_out, () if item.path is None else (item.path,))
+
+
+def _require_catalogue(facts: Facts, folder: Path) -> None:
+    """Refuse a whole field of spectra without its sources, which would fail minutes later."""
+    remedy = "give an association file with members sourcecat, segmap and direct_image"
+    if facts.catalogue is None:
+        raise InputError(
+            facts.label,
+            "spectra of a whole field need the catalogue of its sources, and it names none",
+            remedy,
+        )
+    if not (folder / facts.catalogue).is_file():
+        raise InputError(
+            facts.label, f"its catalogue of sources, {facts.catalogue}, is not beside it", remedy
+        )
 
 
 def _of_loose(items: Sequence[_Item]) -> Plan:
@@ -290,12 +304,16 @@ def _of_association(path: Path, stage: int) -> Plan:
         }
         for member in found.members
     ]
-    anchored = stage == 3 and facts[0].exp_type in WFSS
+    whole_field = facts[0].exp_type in WFSS
 
     def lay_out(folder: Path) -> str:
-        if not anchored:
+        if stage == 3 and not whole_field:
             return os.fspath(path.absolute())
         inputs = _made(folder)
+        if stage == 2:
+            # The official stage 2 looks for members where the process is, not where they are.
+            restate(path, inputs / path.name)
+            return os.fspath(inputs / path.name)
         lay_beside([member.path for member in found.members], inputs)
         restate(path, inputs / path.name, _anchor(found.products[0].name, folder))
         return os.fspath(inputs / path.name)
@@ -308,6 +326,7 @@ def _of_association(path: Path, stage: int) -> Plan:
         root=path.stem,
         source={"file": path.name, "sha256": sha256_of(path), "members": members},
         count=len(found.products) if stage == 2 else len(found.science),
+        beside=path.absolute().parent if stage == 2 and whole_field else None,
     )
     return Plan(work, lay_out, (path, *(member.path for member in found.members)))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -211,8 +212,8 @@ def write_association(made: Made, file: Path) -> None:
         file.write_text(association.dump()[1], encoding="utf-8")
 
 
-def restate(source: Path, file: Path, product: str) -> None:
-    """Write an association again under the same name elsewhere, with another name of its product.
+def restate(source: Path, file: Path, product: str | None = None) -> None:
+    """Write an association again under the same name elsewhere.
 
     Parameters
     ----------
@@ -221,10 +222,15 @@ def restate(source: Path, file: Path, product: str) -> None:
     file
         Where to.
     product
-        The new name.
+        Another name for its product, with its members beside it as before;
+        None leaves names of products and gives members their whole paths.
     """
     content = json.loads(source.read_bytes())
-    content["products"][0]["name"] = product
+    if product is not None:
+        content["products"][0]["name"] = product
+    else:
+        for member in (one for entry in content["products"] for one in entry["members"]):
+            member["expname"] = os.fspath(source.absolute().parent / member["expname"])
     with output_errors(file):
         file.write_text(json.dumps(content, indent=4), encoding="utf-8")
 

@@ -57,7 +57,7 @@ IMAGE3: Final = frozenset({"FGS_IMAGE", "MIR_IMAGE", "NIS_IMAGE", "NRC_IMAGE", "
 
 SPEC3: Final = frozenset(
     {
-        *("MIR_LRS-FIXEDSLIT", "MIR_LRS-SLITLESS", "MIR_MRS", "MIR_WFSS"),
+        *("MIR_LRS-FIXEDSLIT", "MIR_MRS", "MIR_WFSS"),
         *("NIS_SOSS", "NIS_WFSS", "NRC_WFSS"),
         *("NRS_AUTOFLAT", "NRS_AUTOWAVE", "NRS_FIXEDSLIT", "NRS_IFU", "NRS_MSASPEC"),
     }
