@@ -85,7 +85,7 @@ def make_report(
         program = known[name]
         plans = [plan for plan in program.exposures if archive.uncal(plan).exists()]
         if not plans:
-            if programs is not None or not program.full_frame:
+            if programs is not None or program.by_default:
                 left_out[name] = "the archive does not hold it"
             continue
         judged = []

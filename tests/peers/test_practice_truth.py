@@ -22,7 +22,7 @@ NIRCAM_LONG = list(PROGRAMS["nircam-long"].exposures)
 OTHERS = [
     program.exposures[0]
     for program in PROGRAMS.values()
-    if not program.full_frame and program.name not in {"nircam-long", "fgs"}
+    if program.by_default and program.name not in {"nircam-long", "fgs"}
 ]
 
 

@@ -284,7 +284,7 @@ def test_programs_have_names_and_roots_of_their_own():
     shared = {root for root in roots if roots.count(root) > 1}
     assert not shared
     assert archive_module._chosen(None, full_frame=False) == [
-        p.name for p in programs if not p.full_frame
+        p.name for p in programs if p.by_default
     ]
     assert set(archive_module._chosen(["fgs"], full_frame=True)) == {
         "fgs",

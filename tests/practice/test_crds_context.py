@@ -185,3 +185,17 @@ def test_types_without_a_reference_are_not_applicable_in_the_rules(tmp_path):
     rules = _text(tmp_path, "jwst_nircam_0001.imap")
     assert "'DARK': 'N/A'" in rules
     assert "'LINEARITY': 'jwst_nircam_linearity_0001.rmap'" in rules
+
+
+def test_an_exposure_type_with_a_reference_of_its_own_is_told_from_all_others(tmp_path):
+    write_context(tmp_path, [_entry()])
+    plain = _text(tmp_path, "jwst_nircam_linearity_0001.rmap")
+    assert "META.EXPOSURE.TYPE" not in plain
+    own = _entry(exposure_types=("NRC_WFSS",), file="b.fits")
+    write_context(tmp_path, [_entry(), own])
+    rules = _text(tmp_path, "jwst_nircam_linearity_0001.rmap")
+    assert "META.EXPOSURE.TYPE" in rules
+    others, wfss = (line for line in rules.splitlines() if "SUB640" in line)
+    assert "NRC_IMAGE|" in others
+    assert "NRC_WFSS" not in others
+    assert "'NRC_WFSS'" in wfss

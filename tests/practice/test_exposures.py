@@ -11,7 +11,7 @@ from upramp.practice.programs import PROGRAMS
 FIELDS = [
     program.exposures[0]
     for program in PROGRAMS.values()
-    if program.exposures[0].scene == "field" and not program.full_frame
+    if program.exposures[0].scene == "field" and program.by_default
 ]
 
 

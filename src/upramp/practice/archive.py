@@ -93,7 +93,7 @@ def make_archive(
     directory
         Where; it is made if need be.
     programs
-        Names of programs; all but the full-frame ones if not given.
+        Names of programs; if not given, all but the full-frame ones and those of single modes.
     full_frame
         Make the full-frame programs as well.
     seed
@@ -201,7 +201,7 @@ def simulator_version() -> str:
 
 def _chosen(programs: Iterable[str] | None, *, full_frame: bool) -> list[str]:
     if programs is None or not (chosen := list(programs)):
-        return [p.name for p in PROGRAMS.values() if full_frame or not p.full_frame]
+        return [p.name for p in PROGRAMS.values() if p.by_default or (full_frame and p.full_frame)]
     for name in chosen:
         if name not in PROGRAMS:
             raise UsageError(

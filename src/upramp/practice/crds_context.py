@@ -13,6 +13,7 @@ import hashlib
 import inspect
 import pprint
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from upramp.atomic import write_text
@@ -32,6 +33,7 @@ _SELECTED_BY: Final = (
     "META.SUBARRAY.NAME",
     "META.EXPOSURE.READPATT",
 )
+_EXPOSURE_TYPE: Final = "META.EXPOSURE.TYPE"
 _OPTIONAL: Final = ("ipc", "refpix")
 _TRADITIONAL: Final = ("NRS", "NRSRAPID", "NRSRAPIDD1", "NRSRAPIDD2", "NRSRAPIDD6")
 """NIRSpec's read patterns without interleaved reference pixels."""
@@ -59,6 +61,8 @@ class Entry:
     file: str
     flight_like: bool = False
     """Whether it is for the flight-like context only, in place of the other's."""
+    exposure_types: tuple[str, ...] = (ANY,)
+    """Values of ``EXP_TYPE``; `ANY` alone means all that no other entry names."""
 
 
 def write_context(crds: Path, entries: list[Entry]) -> None:
@@ -112,7 +116,7 @@ def _in_context(entries: list[Entry], *, flight_like: bool) -> list[Entry]:
     if not flight_like:
         return [entry for entry in entries if not entry.flight_like]
     replaced = {
-        (e.instrument, e.reftype, e.detector, e.subarrays, e.patterns)
+        (e.instrument, e.reftype, e.detector, e.subarrays, e.patterns, e.exposure_types)
         for e in entries
         if e.flight_like
     }
@@ -120,19 +124,31 @@ def _in_context(entries: list[Entry], *, flight_like: bool) -> list[Entry]:
         e
         for e in entries
         if e.flight_like
-        or (e.instrument, e.reftype, e.detector, e.subarrays, e.patterns) not in replaced
+        or (e.instrument, e.reftype, e.detector, e.subarrays, e.patterns, e.exposure_types)
+        not in replaced
     ]
 
 
 def _write_rmap(path: Path, instrument: str, reftype: str, entries: list[Entry]) -> None:
     rows = []
-    for entry in sorted(entries, key=lambda e: (e.detector, e.subarrays, e.patterns)):
+    # Types of exposures are told apart only where they have references of their own.
+    by_type = any(entry.exposure_types != (ANY,) for entry in entries)
+    selected_by = (*_SELECTED_BY, _EXPOSURE_TYPE) if by_type else _SELECTED_BY
+    for entry in sorted(
+        entries, key=lambda e: (e.detector, e.subarrays, e.patterns, e.exposure_types)
+    ):
+        key: tuple[str, ...]
         key = (entry.detector, "|".join(entry.subarrays), "|".join(entry.patterns))
+        if by_type:
+            key = (*key, "|".join(_types_of(entry, entries)))
         rows.append(
             f"    {key!r} : UseAfter({{\n        '{_USE_AFTER}' : '{entry.file}',\n    }}),\n"
         )
     if reftype in _OPTIONAL or reftype.startswith("pars-"):
-        rows += [f"    {key!r} : 'N/A',\n" for key in _uncovered(instrument, entries)]
+        uncovered = _uncovered(instrument, entries)
+        if by_type:
+            uncovered = [(*key, ANY) for key in uncovered]
+        rows += [f"    {key!r} : 'N/A',\n" for key in uncovered]
     suffix = ".asdf" if entries[0].file.endswith(".asdf") else ".fits"
     header: dict[str, object] = {
         "classes": ("Match", "UseAfter"),
@@ -141,20 +157,45 @@ def _write_rmap(path: Path, instrument: str, reftype: str, entries: list[Entry])
         "filetype": reftype.upper(),
         "instrument": instrument,
         "mapping": "REFERENCE",
-        "parkey": (_SELECTED_BY, ("META.OBSERVATION.DATE", "META.OBSERVATION.TIME")),
+        "parkey": (selected_by, ("META.OBSERVATION.DATE", "META.OBSERVATION.TIME")),
         "suffix": reftype,
         "text_descr": f"Simulated {reftype}",
     }
     _write_mapping(path, header, "Match({\n" + "".join(rows) + "})")
 
 
-def _uncovered(instrument: str, entries: list[Entry]) -> list[tuple[str, str, str]]:
+def _types_of(entry: Entry, entries: list[Entry]) -> tuple[str, ...]:
+    """Give the exposure types that an entry is for, with none that another one names.
+
+    A type that is written out and `ANY` match equally well to CRDS, which then knows
+    not which to take.
+    """
+    if entry.exposure_types != (ANY,):
+        return entry.exposure_types
+    named = {name for other in entries for name in other.exposure_types} - {ANY}
+    if not named:
+        return (ANY,)
+    return tuple(name for name in _every_exposure_type() if name not in named)
+
+
+@cache
+def _every_exposure_type() -> tuple[str, ...]:
+    from stdatamodels.jwst.datamodels import JwstDataModel
+
+    known = JwstDataModel().schema
+    for name in ("meta", "exposure", "type"):
+        known = known["properties"][name]
+    return tuple(sorted(known["enum"]))
+
+
+def _uncovered(instrument: str, entries: list[Entry]) -> list[tuple[str, ...]]:
     """Keys of what has no reference of an optional type: it goes on without, as in flight.
 
     One row that matches everything would be simpler, but to CRDS it matches as
     well as a row for one detector and any pattern.
     """
     covered = {entry.detector for entry in entries}
+    keys: list[tuple[str, ...]]
     keys = [(name, ANY, ANY) for name in _DETECTORS[instrument] if name not in covered]
     if all(entry.patterns != (ANY,) for entry in entries):
         keys += [(name, ANY, "|".join(_TRADITIONAL)) for name in sorted(covered)]

@@ -32,6 +32,8 @@ class Reference:
     plan: ExposurePlan | None = None
     """An exposure that uses it, where its timing matters."""
     flight_like: bool = False
+    exposure_type: str = ANY
+    """The only ``EXP_TYPE`` it is for; `ANY` for all that have none of their own."""
 
 
 def wanted_references(plans: list[ExposurePlan]) -> list[Reference]:
@@ -54,6 +56,7 @@ def entries(plans: list[ExposurePlan]) -> list[Entry]:
             (r.pattern,),
             file_name(r),
             r.flight_like,
+            (r.exposure_type,),
         )
         for r in wanted_references(plans)
     ]
@@ -70,7 +73,7 @@ def file_name(reference: Reference) -> str:
 
 def _identity(reference: Reference) -> tuple[object, ...]:
     r = reference
-    return r.detector, r.reftype, r.subarray, r.pattern, r.flight_like
+    return r.detector, r.reftype, r.subarray, r.pattern, r.flight_like, r.exposure_type
 
 
 @cache

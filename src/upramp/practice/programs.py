@@ -2,74 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
+from .plans import ExposurePlan, Program, ReadPattern
+
 __all__ = ["PROGRAMS", "ExposurePlan", "Program", "ReadPattern"]
-
-
-@dataclass(frozen=True)
-class ReadPattern:
-    """How frames become groups."""
-
-    name: str
-    frames: int = 1
-    """Frames averaged into a group (``NFRAMES``)."""
-    gap: int = 0
-    """Frames dropped between groups (``GROUPGAP``)."""
-
-
-@dataclass(frozen=True)
-class ExposurePlan:
-    """One exposure, as an observer would plan it."""
-
-    root: str
-    """Its name, without the suffix of a product."""
-    detector: str
-    aperture: str
-    subarray: str
-    filter: str
-    exposure_type: str
-    pattern: ReadPattern
-    groups: int
-    integrations: int
-    frame_time: float
-    """Seconds."""
-    outputs: int = 4
-    offset: tuple[float, float] = (0.0, 0.0)
-    """Dither in the aperture's ideal x and y, arcseconds."""
-    dither: int = 1
-    dithers: int = 1
-    zero_frame: bool = False
-    scene: str = "field"
-    """What is in front of it: ``field``, ``spectra`` or ``guide-star``."""
-    grating: str | None = None
-    irs2: bool = False
-    start: tuple[int, int] | None = None
-    """One-based first column and row, where the aperture does not say."""
-    size: tuple[int, int] | None = None
-
-    @property
-    def frames(self) -> int:
-        """Frames from a reset to the last read, dropped ones included."""
-        p = self.pattern
-        return self.groups * (p.frames + p.gap) - p.gap
-
-    @property
-    def group_time(self) -> float:
-        """Seconds from group to group."""
-        return self.frame_time * (self.pattern.frames + self.pattern.gap)
-
-
-@dataclass(frozen=True)
-class Program:
-    """Exposures that belong together."""
-
-    name: str
-    description: str
-    exposures: tuple[ExposurePlan, ...]
-    full_frame: bool = False
-    """Whether it is made only where ``--full-frame`` or its name asks for it."""
 
 
 _RAPID = ReadPattern("RAPID")
