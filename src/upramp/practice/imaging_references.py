@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from upramp.atomic import replacing
-
 from .exposures import MADE_ON
+from .model_files import describe, make_table, save_asdf, save_fits, write_asdf
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,13 +60,13 @@ def distortion(path: Path, detector: Detector, geometry: Geometry, exposure_type
         | Shift(x_ref) & Shift(y_ref)
     )
     file = datamodels.DistortionModel(model=model, input_units="pixel", output_units="arcsec")
-    _describe(file, detector, "distortion")
+    describe(file, detector, "distortion")
     file.meta.exposure.type = exposure_type
     file.meta.exposure.p_exptype = f"{exposure_type}|"
     for name in ("module", "channel"):
         if getattr(detector, name) is not None:
             setattr(file.meta.instrument, name, getattr(detector, name))
-    _save_asdf(file, path)
+    save_asdf(file, path)
 
 
 def filter_offsets(path: Path, detector: Detector) -> None:
@@ -82,8 +80,8 @@ def filter_offsets(path: Path, detector: Detector) -> None:
             row["pupil"] = detector.pupil
         rows.append(row)
     file = datamodels.FilteroffsetModel(filters=rows, instrument=detector.instrument)
-    _describe(file, detector, "filteroffset")
-    _save_asdf(file, path)
+    describe(file, detector, "filteroffset")
+    save_asdf(file, path)
 
 
 def photometry(
@@ -109,11 +107,11 @@ def photometry(
             rows += [{**values, "subarray": subarray} for subarray in subarrays]
         else:
             rows.append({**values, "pupil": detector.pupil})
-    file.phot_table = _table(file.get_dtype("phot_table"), rows)
+    file.phot_table = make_table(file.get_dtype("phot_table"), rows)
     file.meta.photometry.pixelarea_steradians = nominal_area
     file.meta.photometry.pixelarea_arcsecsq = nominal_area / (np.pi / 180 / 3600) ** 2
-    _describe(file, detector, "photom")
-    _save_fits(file, path)
+    describe(file, detector, "photom")
+    save_fits(file, path)
 
 
 def aperture_corrections(path: Path, detector: Detector, psfs: dict[str, Psf]) -> None:
@@ -149,9 +147,9 @@ def aperture_corrections(path: Path, detector: Detector, psfs: dict[str, Psf]) -
                 rows += [{**row, "subarray": s} for s in ("FULL", "BRIGHTSKY", "SUB64")]
             else:
                 rows.append({**row, "pupil": detector.pupil})
-    file.apcorr_table = _table(file.get_dtype("apcorr_table"), rows)
-    _describe(file, detector, "apcorr")
-    _save_fits(file, path)
+    file.apcorr_table = make_table(file.get_dtype("apcorr_table"), rows)
+    describe(file, detector, "apcorr")
+    save_fits(file, path)
 
 
 def vega_offsets(path: Path, detector: Detector) -> None:
@@ -167,8 +165,8 @@ def vega_offsets(path: Path, detector: Detector) -> None:
         columns["pupil"] = [detector.pupil] * len(names)
     columns["abvega_offset"] = np.array(offsets, np.float32)
     file = datamodels.ABVegaOffsetModel()
-    _describe(file, detector, "abvegaoffset")
-    _save_asdf(file, path, abvega_offset=Table(columns))
+    describe(file, detector, "abvegaoffset")
+    save_asdf(file, path, abvega_offset=Table(columns))
 
 
 def parameters(
@@ -191,55 +189,4 @@ def parameters(
             "useafter": "1900-01-01T00:00:00",
         },
     }
-    _write_asdf(tree, path)
-
-
-def _describe(file: Any, detector: Detector, reftype: str) -> None:
-    meta = file.meta
-    meta.reftype = reftype
-    meta.author = "upramp"
-    meta.pedigree = "SIMULATION"
-    meta.description = "Simulated; the practice archive of upramp"
-    meta.useafter = "1900-01-01T00:00:00"
-    meta.telescope = "JWST"
-    meta.instrument.name = detector.instrument
-    meta.instrument.detector = detector.name
-
-
-def _table(dtype: Any, rows: list[dict[str, Any]]) -> Any:
-    table = np.zeros(len(rows), dtype)
-    for k, row in enumerate(rows):
-        for name in table.dtype.names or ():
-            if name in row:
-                table[name][k] = row[name]
-    return table
-
-
-def _save_fits(file: Any, path: Path) -> None:
-    from .exposures import save_reproducibly
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary:
-        save_reproducibly(file, temporary)
-
-
-def _save_asdf(file: Any, path: Path, **nodes: Any) -> None:
-    file.meta.date = MADE_ON
-    file.meta.filename = path.name
-    # As with FITS, the model's own save() would put in today's date.
-    _write_asdf({**file._instance, **nodes}, path)  # noqa: SLF001 - no public way
-
-
-def _write_asdf(tree: dict[str, Any], path: Path) -> None:
-    import asdf
-
-    # asdf lists the extensions that it used in any order, but for those already
-    # listed: a first writing finds them, and their order is fixed for the second.
-    content = io.BytesIO()
-    asdf.AsdfFile(tree).write_to(content)
-    content.seek(0)
-    with asdf.open(content) as found:
-        used = sorted(found["history"]["extensions"], key=str)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary:
-        asdf.AsdfFile({**tree, "history": {"extensions": used}}).write_to(temporary)
+    write_asdf(tree, path)

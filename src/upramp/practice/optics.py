@@ -20,7 +20,7 @@ from .randomness import stream
 if TYPE_CHECKING:
     from .instruments import Filter
 
-__all__ = ["Psf", "make_psf", "pupil"]
+__all__ = ["PHASES", "Psf", "fine_psf", "make_psf", "pupil"]
 
 Float = NDArray[np.float32]
 
@@ -175,13 +175,37 @@ def make_psf(bandpass: Filter, pixel_arcsec: float, seed: int, half: int = 72) -
     half
         Half width in pixels; light further out is not simulated.
     """
+    wavelengths = bandpass.wavelength + bandpass.width * np.linspace(-0.4, 0.4, 5)
+    return Psf(fine_psf(wavelengths, pixel_arcsec, seed, half))
+
+
+def fine_psf(
+    wavelengths: NDArray[np.float64], pixel_arcsec: float, seed: int, half: int
+) -> NDArray[np.float64]:
+    """Compute a PSF sampled `PHASES` times per pixel, not yet integrated over pixels.
+
+    Parameters
+    ----------
+    wavelengths
+        Micrometres; their PSFs are averaged.
+    pixel_arcsec
+        Side of a pixel in arcseconds.
+    seed
+        Chooses the wavefront error.
+    half
+        Half width in pixels.
+
+    Returns
+    -------
+    ndarray
+        Odd and square, centred, the sum close to one.
+    """
     transmission, wavefront = pupil(seed)
     size = transmission.shape[0]
     fine_side = 2 * (half + 2) * PHASES + 1
     focal = (np.arange(fine_side) - fine_side // 2) * (pixel_arcsec / PHASES) * np.pi / 180 / 3600
     aperture = ((np.arange(size) + 0.5) / size - 0.5) * DIAMETER
     total = np.zeros((fine_side, fine_side))
-    wavelengths = bandpass.wavelength + bandpass.width * np.linspace(-0.4, 0.4, 5)
     for wavelength in wavelengths:
         field = (transmission * np.exp(2j * np.pi * wavefront / wavelength)).astype(np.complex64)
         kernel = np.exp((-2j * np.pi / (wavelength * 1e-6)) * np.outer(focal, aperture)).astype(
@@ -190,7 +214,7 @@ def make_psf(bandpass: Filter, pixel_arcsec: float, seed: int, half: int = 72) -
         amplitude = kernel @ field @ kernel.T
         intensity = amplitude.real**2 + amplitude.imag**2
         total += intensity / intensity.sum(dtype=np.float64)
-    return Psf(_centred(_diffused(total / len(wavelengths))))
+    return _centred(_diffused(total / len(wavelengths)))
 
 
 def _diffused(fine: NDArray[np.float64]) -> NDArray[np.float64]:
