@@ -229,7 +229,7 @@ class Notebook:
         act: Callable[[], Any],
         ready: str,
         event: str | None = None,
-        patience: float = 10.0,
+        patience: float = PATIENCE,
     ) -> float:
         """Give ms from a real event to the first frame after a condition of the page is true.
 
