@@ -61,6 +61,10 @@ def write_level1b(
     start = START + _number(plan.root) * 0.02
     _describe(model, path, plan, detector, subarray, start)
     _point(model, subarray, believed, pixel_arcsec)
+    if plan.time_series:
+        # Where photometry of a time series looks for its star.
+        wcsinfo = model.meta.wcsinfo
+        wcsinfo.siaf_xref_sci, wcsinfo.siaf_yref_sci = subarray.reference
     model.int_times = _integration_times(model, plan, start)
     with replacing(path) as temporary:
         save_reproducibly(model, temporary)
@@ -157,7 +161,7 @@ def _describe_observation(model: Any, plan: ExposurePlan, start: float, seconds:
     observation_meta.obs_id = f"V{program}{observation}{visit}P0000000002101"
     observation_meta.engineering_quality = "OK"
     meta.visit.engdb_pointing_quality = "CALCULATED"
-    meta.visit.tsovisit = False
+    meta.visit.tsovisit = plan.time_series
     meta.visit.type = "PRIME_TARGETED_FIXED"
     meta.visit.start_time = begin.iso
     meta.visit.status = "SUCCESSFUL"

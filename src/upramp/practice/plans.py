@@ -6,6 +6,14 @@ from dataclasses import dataclass
 
 __all__ = ["Companion", "ExposurePlan", "Program", "ReadPattern", "Target"]
 
+_TIME_SERIES = {
+    "MIR_LRS-SLITLESS",
+    "NIS_SOSS",
+    "NRC_TSGRISM",
+    "NRC_TSIMAGE",
+    "NRS_BRIGHTOBJ",
+}
+
 
 @dataclass(frozen=True)
 class ReadPattern:
@@ -78,6 +86,11 @@ class ExposurePlan:
     """What is pointed at, if it is one star and not the field."""
     roll: float = 37.0
     """Position angle of V3, degrees east of north."""
+
+    @property
+    def time_series(self) -> bool:
+        """Whether it watches one object change (``TSOVISIT``)."""
+        return self.exposure_type in _TIME_SERIES
 
     @property
     def frames(self) -> int:

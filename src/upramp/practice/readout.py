@@ -69,7 +69,8 @@ def read_out(
     character
         Its maps on the exposure's window, (ny, nx).
     flux
-        Electrons per second from the sky in each pixel, (ny, nx).
+        Electrons per second from the sky in each pixel, (ny, nx), or (nints, ny, nx) where
+        it changes from integration to integration.
     seed
         The archive's seed.
     """
@@ -87,7 +88,8 @@ def read_out(
         rng = stream(seed, plan.root, "integration", integration)
         fallen = draw_hits(detector, character.light, plan.frames, plan.frame_time, rng)
         hits.append(fallen)
-        _integrate(window, flux, fallen, integration, rng, science, zero, refout)
+        now = flux if flux.ndim == 2 else flux[integration]
+        _integrate(window, now, fallen, integration, rng, science, zero, refout)
     return Ramp(science, hits, zero, refout)
 
 

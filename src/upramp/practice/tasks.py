@@ -13,13 +13,12 @@ from .crds_context import ANY
 from .exposures import write_level1b
 from .geometry import ARCSEC
 from .instruments import DETECTORS
+from .lights import light_of
 from .needs import Reference, file_name, wanted_references
-from .other_scenes import guide_star, spectra
 from .programs import ExposurePlan
 from .readout import read_out
 from .reference_tasks import make_reference
-from .scene import Scene, render
-from .setups import area_of, attitudes, character_of, geometry_of, psf_of, sky_of, subarray_of
+from .setups import area_of, attitudes, character_of, sky_of, subarray_of
 from .truth import write_exposure_truth
 
 if TYPE_CHECKING:
@@ -112,35 +111,19 @@ def work(job: Job) -> list[Path]:
 
 def _make_exposure(folder: Path, plan: ExposurePlan, seed: int) -> list[Path]:
     detector, subarray = DETECTORS[plan.detector], subarray_of(plan)
-    geometry = geometry_of(plan.detector)
     window = subarray.window
     character = character_of(plan.detector, seed).window(*window)
     believed, true = attitudes(plan, subarray, seed)
     nominal, area = area_of(plan.detector)
     bandpass = detector.filters[plan.filter]
-    scene: Scene | None = None
-    if plan.scene == "field":
-        scene = render(
-            sky_of(seed),
-            bandpass,
-            psf_of(plan.detector, plan.filter, seed),
-            geometry,
-            subarray,
-            true,
-        )
-        brightness = scene.brightness
-    elif plan.scene == "guide-star":
-        psf = psf_of(plan.detector, plan.filter, seed)
-        brightness = guide_star(character.light.shape, bandpass, psf)
-    else:
-        brightness = spectra(character.light.shape, bandpass, seed)
+    light = light_of(plan, subarray, true, seed)
     electrons = detector.gain / bandpass.photmjsr
-    flux = brightness * np.float32(electrons) * character.efficiency * area[window]
+    flux = light.brightness * np.float32(electrons) * character.efficiency * area[window]
     flux = flux.astype(np.float32)
     ramp = read_out(plan, detector, character, flux, seed)
     uncal, truth = _uncal_path(folder, plan), _truth_path(folder, plan)
     uncal.parent.mkdir(parents=True, exist_ok=True)
-    write_exposure_truth(truth, plan, flux, ramp, scene, sky_of(seed), true, electrons, nominal)
+    write_exposure_truth(truth, plan, flux, ramp, light, sky_of(seed), true, electrons, nominal)
     write_level1b(
         uncal, plan, detector, subarray, believed, float(np.sqrt(nominal)) / ARCSEC, ramp
     )

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .geometry import Attitude
+    from .lights import Light
     from .programs import ExposurePlan
-    from .scene import Scene
     from .sky import Sky
 
 __all__ = ["write_catalogues", "write_exposure_truth"]
@@ -31,7 +31,8 @@ stars.ecsv, galaxies.ecsv   everything in the field; fluxes in Jy
 reference_catalog.ecsv      RA and DEC of the standards, which images can be aligned to
 <exposure>_truth.fits
     FLUX    electrons per second from the sky in each pixel, (ny, nx), before
-            inter-pixel capacitance; without dark current
+            inter-pixel capacitance; without dark current; (nints, ny, nx) where it
+            changes with time
     HITS    what fell: integration, group (the first that holds it), frame (since
             the reset), y, x, energy (electrons), kind (0 track, 1 snowball,
             2 shower), event; all counted from zero
@@ -47,7 +48,7 @@ def write_exposure_truth(
     plan: ExposurePlan,
     flux: NDArray[np.float32],
     ramp: Ramp,
-    scene: Scene | None,
+    light: Light,
     sky: Sky,
     attitude: Attitude,
     electrons_per_brightness: float,
@@ -62,9 +63,11 @@ def write_exposure_truth(
     plan, ramp
         The exposure and what fell on it.
     flux
-        Electrons per second from the sky in each pixel, (ny, nx).
-    scene, sky
-        The stars in the window; no scene means none.
+        Electrons per second from the sky in each pixel, (ny, nx) or (nints, ny, nx).
+    light
+        What shone, and what is true about it.
+    sky
+        The calibration field.
     attitude
         Where the telescope really pointed.
     electrons_per_brightness
@@ -102,6 +105,9 @@ def write_exposure_truth(
     hdus = [primary, fits.ImageHDU(flux, name="FLUX"), fits.BinTableHDU(hits, name="HITS")]
     for number, kind in enumerate(KINDS):
         hdus[-1].header[f"KIND{number}"] = kind
+    for keyword, value in light.facts.items():
+        header[keyword] = value
+    scene = light.scene
     if scene is not None:
         jansky = sky.stars.flux_in(bandpass)[scene.star_index]
         rate = jansky / nominal_area / 1e6 * electrons_per_brightness
@@ -110,6 +116,7 @@ def write_exposure_truth(
             ["star", "x", "y", "flux", "rate"],
         )
         hdus.append(fits.BinTableHDU(stars, name="STARS"))
+    hdus += [fits.BinTableHDU(table, name=name) for name, table in light.tables.items()]
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
         fits.HDUList(hdus).writeto(temporary)
