@@ -7,7 +7,7 @@ the flight calibration and claim no such accuracy.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 __all__ = ["DETECTORS", "Detector", "Filter"]
@@ -49,6 +49,10 @@ class Detector:
     pupil: str | None = "CLEAR"
     module: str | None = None
     channel: str | None = None
+    optics: str | None = None
+    """What stands in the light if it is more than a filter: a coronagraph, a pupil mask."""
+    coronagraph: str | None = None
+    """The ``CORONMSK`` keyword."""
     shape: tuple[int, int] = (2048, 2048)
     """Rows and columns in the science frame, reference pixels included."""
     border: tuple[int, int, int, int] = (4, 4, 4, 4)
@@ -90,6 +94,11 @@ class Detector:
     """Effects of one technology only, by name."""
 
     @property
+    def key(self) -> str:
+        """Its name in `DETECTORS`: one detector has an entry for each optics before it."""
+        return self.name if self.optics is None else f"{self.name}-{self.optics}"
+
+    @property
     def technology(self) -> str:
         """Which detector technology it is: ``"nir"`` or ``"miri"``."""
         return "miri" if self.instrument == "MIRI" else "nir"
@@ -114,7 +123,7 @@ _MIRI = {
 }
 _FGS = {"OPEN": Filter(2.5, 3.0, 0.25, 0.2, 500.0)}
 
-DETECTORS: Final[dict[str, Detector]] = {
+_DETECTORS: Final = {
     detector.name: detector
     for detector in (
         Detector(
@@ -225,3 +234,33 @@ DETECTORS: Final[dict[str, Detector]] = {
         ),
     )
 }
+
+# A pupil mask and a Lyot stop keep light away: each unit takes more of it.
+_BEHIND_OTHER_OPTICS: Final = (
+    replace(
+        _DETECTORS["NRCALONG"],
+        optics="MASK335R",
+        coronagraph="MASKA335R",
+        # The coronagraph's wedge moves the field: the aperture file has an entry for it.
+        full_aperture="NRCA5_FULL_MASK335R",
+        pupil="MASKRND",
+        filters={"F356W": Filter(3.563, 0.787, 0.81, 0.12, 272.6)},
+    ),
+    replace(
+        _DETECTORS["MIRIMAGE"],
+        optics="4QPM",
+        coronagraph="4QPM_1065",
+        filters={"F1065C": Filter(10.563, 0.57, 1.9, 13.0, 34.6)},
+    ),
+    replace(
+        _DETECTORS["NIS"],
+        optics="NRM",
+        pupil="NRM",
+        filters={"F480M": Filter(4.815, 0.298, 3.1, 0.9, 159.0)},
+    ),
+)
+
+DETECTORS: Final[dict[str, Detector]] = {
+    detector.key: detector for detector in (*_DETECTORS.values(), *_BEHIND_OTHER_OPTICS)
+}
+"""By their `Detector.key`."""
