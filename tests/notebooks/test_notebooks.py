@@ -16,9 +16,11 @@ from upramp.kernel.install import install
 from upramp.kernel.records import sum_up
 from upramp.notebooks import copy_notebooks, list_notebooks
 from upramp.practice.crds_context import CODE_DEFAULTS
+from upramp.stages import compare, read_provenance
 
 NOTEBOOKS = list_notebooks()
 STAGE_1 = "stage/detector1.ipynb"
+EXPOSURE = "jw99001001001_02101_00001_nrcalong_uncal.fits"
 
 
 def test_stage_1_is_there():
@@ -128,6 +130,35 @@ def test_stage_1_shows_its_pictures_and_agrees_with_the_official_pipeline(execut
     assert "2 of 2 products are identical" in text(outputs(document, "compare")[0])
     engines = {one["engine"]: one["context"] for one in sum_up(document).environments}
     assert engines == {"upramp": "jwst_0002.pmap", "stsci": "jwst_0002.pmap"}
+
+
+@pytest.mark.slow
+def test_a_mask_of_the_masker_gives_the_bits_of_the_command(execute, practice_archive, tmp_path):
+    from upramp_widgets import CosmicRayMasker
+
+    path = practice_archive / "uncal" / EXPOSURE
+    crds = {"CRDS_PATH": str(practice_archive / "crds"), "CRDS_CONTEXT": CODE_DEFAULTS}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in crds.items():
+            patch.setenv(name, value)
+        masker = CosmicRayMasker(str(path), threshold=3.5)
+        assert masker.wait(120)
+        masker.paint([(120, 88)], radius=2, groups=4)
+        masker.save(tmp_path / "mask.fits")
+        masker.close()
+        subprocess.run(
+            [
+                *(sys.executable, "-m", "upramp", "calibrate", str(path), "--quiet"),
+                *("--mask", str(tmp_path / "mask.fits"), "-o", str(tmp_path / "command")),
+            ],
+            check=True,
+        )
+    execute(STAGE_1, mask=str(tmp_path / "mask.fits"))
+    for kind in ("rate", "rateints"):
+        name = EXPOSURE.replace("uncal", kind)
+        made = tmp_path / "calibrated" / name
+        assert compare(tmp_path / "command" / name, made).identical
+    assert read_provenance(made)["mask"]
 
 
 def test_the_official_pipeline_runs_only_where_it_is_asked_for(tmp_path):
