@@ -266,6 +266,27 @@ def test_stage_3_of_memory_alone_writes_nothing(runs, archive, tmp_path, monkeyp
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_pair_of_wavefront_images_is_combined_where_it_was_asked(
+    runs, archive, tmp_path, monkeypatch
+):
+    """The official step by itself writes where the process is."""
+    from stdatamodels.jwst import datamodels
+
+    pair = [runs.ours / f"{plan.root}_cal.fits" for plan in PLANS]
+    with datamodels.open(pair[0]) as first, datamodels.open(pair[1]) as second:
+        models = [first.copy(), second.copy()]
+    for model in models:
+        model.meta.dither.primary_type = "WFSC"
+        model.meta.observation.activity_id = "04"
+    monkeypatch.chdir(tmp_path)
+    result = calibrate(models, stage=3, output_dir=tmp_path / "out")
+    assert [file.name for file in result.products] == [f"{PRODUCT}-nrcalong_wfscmb-04.fits"]
+    assert result.provenance["pipeline"] == "WfsCombineStep"
+    assert read_provenance(result.products[0])["steps"]["wfs_combine"] == "COMPLETE"
+    assert {file.name for file in tmp_path.iterdir()} == {"out"}
+    assert result.log_file.name == f"{PRODUCT}-nrcalong-04_calibrate.log"
+
+
 @pytest.mark.parametrize(
     ("stage", "name", "words"),
     [

@@ -145,6 +145,21 @@ def test_a_changed_table_cell(pair):
     assert "INT_TIMES column note: 1 of 2 values differ, at row 0, ab against zz" in text
 
 
+def test_times_and_names_of_a_mosaics_exposures_are_no_measurements(tmp_path):
+    files = []
+    for name, date, gain in (("a", b"2025", 1.0), ("b", b"2026", 1.0), ("c", b"2027", 2.0)):
+        rows = np.array([(date, gain)], dtype=[("DATE", "S4"), ("EFFEXPTM", "f8")])
+        files.append(tmp_path / f"{name}_i2d.fits")
+        fits.HDUList([fits.PrimaryHDU(), fits.BinTableHDU(rows, name="HDRTAB")]).writeto(files[-1])
+    found = compare(*files[:2])
+    assert found.exit_code == 0
+    ((where, key, a, b),) = [(one.where, one.key, one.a, one.b) for one in found.volatile]
+    assert (where, key, a, b) == ("HDRTAB", "DATE", "2025", "2026")
+    found = compare(files[0], files[2])
+    assert found.exit_code == 1
+    assert "HDRTAB column EFFEXPTM: " in found.to_text()
+
+
 def test_rows_and_columns_of_tables(pair):
     _, b, run = pair
     b.times = np.zeros(3, dtype=[("integration_number", "i4"), ("other", "f4")])

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from upramp.exposure.source import Source
 
-__all__ = ["compare_headers", "compare_trees"]
+__all__ = ["VOLATILE_KEYWORDS", "compare_headers", "compare_trees"]
 
 _STRUCTURAL = re.compile(
     r"SIMPLE|XTENSION|BITPIX|NAXIS\d*|EXTEND|PCOUNT|GCOUNT|BSCALE|BZERO|BLANK|END|NEXTEND|"
@@ -27,7 +27,7 @@ _STRUCTURAL = re.compile(
 )
 """Keywords that describe the arrays, which are compared themselves."""
 
-_VOLATILE_KEYWORDS = frozenset({"DATE", "FILENAME", "CHECKSUM", "DATASUM"})
+VOLATILE_KEYWORDS = frozenset({"DATE", "FILENAME", "CHECKSUM", "DATASUM"})
 _VOLATILE_NODES = re.compile(
     r"meta\.(date|filename|upramp\.provenance\.created)|_fits_hash|cal_logs.*|history(\.entries)?\[\d+\]\.time"
 )
@@ -60,7 +60,7 @@ def compare_headers(where: str, a: fits.Header, b: fits.Header) -> Iterator[Meta
             in_a.get(key),
             in_b.get(key),
             None if key in in_a and key in in_b else "a" if key in in_a else "b",
-            volatile=key in _VOLATILE_KEYWORDS,
+            volatile=key in VOLATILE_KEYWORDS,
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from astropy.utils.exceptions import AstropyWarning
@@ -12,7 +12,7 @@ from astropy.utils.exceptions import AstropyWarning
 from upramp.errors import NotComparableError
 
 from ._compare_arrays import compare_arrays
-from ._compare_metadata import compare_headers, compare_trees
+from ._compare_metadata import VOLATILE_KEYWORDS, compare_headers, compare_trees
 from ._comparison_parts import ArrayComparison, MetadataDifference, TableComparison
 from ._comparison_text import text_of, verdict_of
 from ._product_file import ProductFile
@@ -28,6 +28,9 @@ __all__ = ["Comparison", "compare"]
 
 _TREE = "ASDF"
 """The extension that holds metadata, not measurements."""
+
+_HEADERS = "HDRTAB"
+"""The table in which a product of many exposures keeps the keywords of each."""
 
 
 @dataclass(frozen=True)
@@ -147,15 +150,20 @@ def _compare(left: ProductFile, right: ProductFile) -> Comparison:
     shared = [label for label in left.hdus if label in right.hdus]
     arrays: list[ArrayComparison] = []
     tables: list[TableComparison] = []
+    metadata: list[MetadataDifference] = []
     for label in shared:
         x, y = left.hdus[label], right.hdus[label]
         if label == _TREE or not (x.shape or y.shape):
             continue
         if x.type == y.type == "BINTABLE":
-            tables.append(_compare_tables(label, (left, x), (right, y)))
+            table = _compare_tables(label, (left, x), (right, y))
+            if label == _HEADERS:
+                table, told = _without_volatile(table)
+                metadata += told
+            tables.append(table)
         else:
             arrays.append(compare_arrays(label, left.array(x), right.array(y)))
-    metadata = [found for label in shared for found in _metadata(label, left, right)]
+    metadata += [found for label in shared for found in _metadata(label, left, right)]
     return Comparison(
         left.path,
         right.path,
@@ -206,6 +214,26 @@ def _compare_tables(
         tuple(name for name in in_a if name not in in_b),
         tuple(name for name in in_b if name not in in_a),
     )
+
+
+def _without_volatile(
+    table: TableComparison,
+) -> tuple[TableComparison, list[MetadataDifference]]:
+    """Take times and names of files, of which a table tells by exposure, for metadata."""
+    told = [one for one in table.columns if one.name in VOLATILE_KEYWORDS and not one.identical]
+    kept = tuple(one for one in table.columns if one not in told)
+    differences = [
+        MetadataDifference(
+            table.name,
+            one.name,
+            None if one.first is None else one.first.a,
+            None if one.first is None else one.first.b,
+            None,
+            volatile=True,
+        )
+        for one in told
+    ]
+    return replace(table, columns=kept), differences
 
 
 def _metadata(label: str, left: ProductFile, right: ProductFile) -> Iterator[MetadataDifference]:

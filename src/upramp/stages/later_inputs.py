@@ -8,6 +8,7 @@ exposures) is then laid beside an association in a folder of the run's own.
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -268,7 +269,7 @@ def _of_loose(items: Sequence[_Item]) -> Plan:
         stage=3,
         given=None,
         label=items[0].facts.label,
-        root=made.product.replace("{", "").replace("}", ""),
+        root=re.sub(r"[-_]?\{\w+\}", "", made.product),
         source={"file": file, "sha256": None, "made_of": "loose exposures", "members": members},
         count=len(science),
     )
