@@ -110,6 +110,18 @@ class Geometry:
             The ``SUBARRAY`` keyword.
         """
         entry = _siaf(self.detector.siaf)[aperture]
+        pointing = (
+            float(entry.V2Ref),
+            float(entry.V3Ref),
+            float(entry.V3IdlYAngle),
+            int(entry.VIdlParity),
+        )
+        if entry.XSciSize is None:
+            # A slit is a mask in front of the whole detector, not a window of it.
+            x, y = self.pixels(np.array(pointing[0]), np.array(pointing[1]))
+            ny, nx = self.detector.shape
+            reference = (float(x) + 1, float(y) + 1)
+            return Subarray(name, aperture, (1, 1), (nx, ny), reference, *pointing)
         corners = [
             self._full.det_to_sci(*entry.sci_to_det(x, y))
             for x, y in ((1, 1), (entry.XSciSize, entry.YSciSize))
@@ -121,10 +133,7 @@ class Geometry:
             (int(low[0]), int(low[1])),
             (int(entry.XSciSize), int(entry.YSciSize)),
             (float(entry.XSciRef), float(entry.YSciRef)),
-            float(entry.V2Ref),
-            float(entry.V3Ref),
-            float(entry.V3IdlYAngle),
-            int(entry.VIdlParity),
+            *pointing,
         )
 
     @cached_property

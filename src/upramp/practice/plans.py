@@ -74,6 +74,8 @@ class ExposurePlan:
     """Dither in the aperture's ideal x and y, arcseconds."""
     dither: int = 1
     dithers: int = 1
+    dither_type: str | None = None
+    """``PATTTYPE``, where it is not that of the imagers."""
     zero_frame: bool = False
     scene: str = "field"
     """What is in front of it: ``field``, ``spectra``, ``guide-star`` or ``target``."""
