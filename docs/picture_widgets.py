@@ -29,7 +29,7 @@ EXPOSURE: Final = "jw99001001001_02101_00001_nrcalong_uncal.fits"
 CANVAS: Final = ".upramp-image-view canvas.up-canvas"
 THEMES: Final = ("light", "dark")
 
-_GRAYS: Final = 28
+_GRAYS: Final = 16
 _GRAY: Final = 14
 """By how much the channels of a gray may differ."""
 
