@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from upramp_hub.home import exposures
+from upramp_hub.home import exposures, reading
 from upramp_hub.home.exposures import Catalogue, find_files
 
 pytest.importorskip("upramp.kernel.thumbnails", reason="it makes the pictures")
@@ -156,6 +156,45 @@ def test_a_picture_is_made_once_and_kept(archive, catalogue, tmp_path, monkeypat
     assert again == found[1]
 
 
+SLOW_READER = """#!{python}
+import json, os, pathlib, sys, time
+pathlib.Path({started!r}, str(os.getpid())).touch()
+for line in sys.stdin:
+    path, picture = json.loads(line)
+    while picture and "jw2" in path and not os.path.exists({let!r}):
+        time.sleep(0.01)
+    print(json.dumps({{"filter": "READ", "png": "{png}"}}), flush=True)
+"""
+
+
+def test_a_picture_is_given_when_it_is_there_and_the_page_waits_for_none(
+    archive, tmp_path, catalogue, monkeypatch
+):
+    started, let = tmp_path / "started", tmp_path / "let"
+    started.mkdir()
+    reader = tmp_path / "reader"
+    words = {"python": sys.executable, "started": str(started), "let": str(let), "png": "aGVsbG8="}
+    reader.write_text(SLOW_READER.format(**words))
+    reader.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(reader))
+
+    async def scenario():
+        one, other = (
+            asyncio.create_task(catalogue.picture(name))
+            for name in ("jw1_nrcalong_uncal.fits", "jw2_nis_uncal.fits")
+        )
+        assert await asyncio.wait_for(one, 20) == b"hello"
+        assert not other.done()
+        pictures = len(list(started.iterdir()))
+        assert len((await asyncio.wait_for(catalogue.search("", 0, 10), 20)).entries) == 2
+        assert not other.done()
+        let.touch()
+        assert await asyncio.wait_for(other, 20) == b"hello"
+        return pictures
+
+    assert asyncio.run(scenario()) == 1  # one process for both
+
+
 def test_a_picture_without_a_place_to_keep_it_is_made(archive, tmp_path):
     catalogue = Catalogue(archive, tmp_path / "nothing")
     assert asyncio.run(catalogue.picture("jw1_nrcalong_uncal.fits")).startswith(b"\x89PNG")
@@ -226,8 +265,8 @@ def test_a_reader_that_does_not_answer_is_not_waited_for(archive, tmp_path, monk
     reader = tmp_path / "reader"
     reader.write_text(f"#!/bin/sh\n{does}\n")
     reader.chmod(0o700)
-    monkeypatch.setattr(exposures, "_PATIENCE", 0.3)
-    monkeypatch.setattr(exposures, "_PROCESSES", 2)
+    monkeypatch.setattr(reading, "_PATIENCE", 0.3)
+    monkeypatch.setattr(reading, "_PROCESSES", 2)
     monkeypatch.setattr(sys, "executable", str(reader))
     entries = search(Catalogue(archive, tmp_path)).entries
     assert [entry.problem != "" for entry in entries] == [True, True]

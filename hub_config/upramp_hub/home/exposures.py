@@ -13,18 +13,14 @@ import hashlib
 import json
 import os
 import stat
-import sys
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from upramp.errors import UprampError
 
 from .inside import Inside
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from .reading import Reading
 
 __all__ = ["Catalogue", "Entry", "Listing", "find_files"]
 
@@ -32,21 +28,13 @@ _ENDINGS: Final = ("_uncal.fits", "_uncal.fits.gz")
 _READ_AT_ONCE: Final = 500
 """Headers that are read for one list: about two seconds, once."""
 
-_PATIENCE: Final = 30.0
-"""Seconds for one file."""
-
-_PROCESSES: Final = 8
-"""How often a file may end the process that reads them."""
-
-_LONGEST_ANSWER: Final = 4 * 1024**2
-
 _KEPT: Final = 2000
 """Headers and pictures that are kept on disk."""
 
 _LOST: Final = {"problem": "reading it ended before its time; look at it with 'upramp info'."}
 
 _RECENT: Final = 64
-"""Pictures that are kept in memory, for those who waited while another's process made them."""
+"""Pictures that are kept in memory, where there is no room to keep them on disk."""
 
 _SHOWN: Final = ("instrument", "detector", "exp_type", "filter", "readpatt")
 
@@ -179,7 +167,8 @@ class Catalogue:
         self._cache = Inside(cache)
         self._headers: dict[str, dict[str, Any]] = {}
         self._reading = asyncio.Lock()
-        self._wanted: dict[str, Entry] = {}
+        self._asked: dict[str, tuple[Entry, asyncio.Future[bytes]]] = {}
+        self._drawing: asyncio.Task[None] | None = None
         self._recent: dict[str, bytes] = {}
 
     def files(self) -> dict[str, Entry]:
@@ -238,21 +227,47 @@ class Catalogue:
         found = await asyncio.to_thread(self._kept, f"pictures/{entry.key}.png")
         if found is not None:
             return found or None
-        self._wanted[entry.key] = entry
-        async with self._reading:
-            # Whoever comes first reads for all that wait: a process costs a second.
-            wanted, self._wanted = list(self._wanted.values()), {}
-            if not wanted:
-                return self._recent.get(entry.key) or None
-            answers = await _read([(each, True) for each in wanted])
-            for key, answer in answers.items():
-                png = base64.b64decode(answer.get("png") or "")
-                await asyncio.to_thread(self._keep, f"pictures/{key}.png", png)
-                self._recent[key] = png
-            await asyncio.to_thread(self._cache.trim, "pictures", _KEPT)
-            while len(self._recent) > _RECENT:
-                del self._recent[next(iter(self._recent))]
-            return self._recent.get(entry.key) or None
+        if entry.key in self._recent:
+            return self._recent[entry.key] or None
+        # Whoever asks for one that is being made already waits for the same.
+        waiting = self._asked.get(entry.key)
+        if waiting is None or waiting[1].get_loop() is not asyncio.get_running_loop():
+            waiting = self._asked[entry.key] = (entry, asyncio.get_running_loop().create_future())
+            if self._drawing is None or self._drawing.done():
+                self._drawing = asyncio.create_task(self._draw())
+        # Who leaves the page takes it from nobody else.
+        return await asyncio.shield(waiting[1]) or None
+
+    async def _draw(self) -> None:
+        """Make the pictures that are asked for, each given as soon as it is there.
+
+        One process makes all of a page's, for to start one takes longer than a picture.
+        """
+        try:
+            while self._asked:  # also what is asked for while the last process ends
+                async with Reading() as reading:
+                    while self._asked:
+                        await self._draw_next(reading)
+                await asyncio.to_thread(self._cache.trim, "pictures", _KEPT)
+        finally:
+            # If it fails, there are none; the next page asks again.
+            asked, self._asked = self._asked, {}
+            for _, waiting in asked.values():
+                if not waiting.done() and not waiting.get_loop().is_closed():
+                    waiting.set_result(b"")
+
+    async def _draw_next(self, reading: Reading) -> None:
+        key, (entry, waiting) = next(iter(self._asked.items()))
+        answer = await reading.ask(entry.path, picture=True)
+        png = base64.b64decode((answer or {}).get("png") or "")
+        if answer is not None:  # one that was lost is tried again another time
+            await asyncio.to_thread(self._keep, f"pictures/{key}.png", png)
+            self._recent[key] = png
+        while len(self._recent) > _RECENT:
+            del self._recent[next(iter(self._recent))]
+        self._asked.pop(key, None)
+        if not waiting.done():
+            waiting.set_result(png)
 
     async def _with_headers(self, entries: list[Entry]) -> list[Entry]:
         async with self._reading:
@@ -262,7 +277,11 @@ class Catalogue:
                 each for each in entries if each.key not in self._headers and not each.compressed
             ]
             if new:
-                self._headers |= await _read([(each, False) for each in new])
+                async with Reading() as reading:
+                    for each in new:
+                        answer = await reading.ask(each.path, picture=False)
+                        if answer is not None:
+                            self._headers[each.key] = answer
                 while len(self._headers) > _KEPT:
                     del self._headers[next(iter(self._headers))]
                 text = json.dumps(self._headers).encode()
@@ -305,53 +324,3 @@ def _complete(entry: Entry, header: dict[str, Any]) -> Entry:
         problem=str(header.get("problem") or ""),
         calibratable=bool(header.get("calibratable")),
     )
-
-
-async def _read(wanted: Sequence[tuple[Entry, bool]]) -> dict[str, dict[str, Any]]:
-    """Read files in a process of their own; gives what was said of each, by its key.
-
-    A file that ends the process, or keeps it waiting, is passed over; the
-    others get another process.
-    """
-    answers: dict[str, dict[str, Any]] = {}
-    rest = list(wanted)
-    for _ in range(_PROCESSES):
-        said = await _read_until_it_ends(rest)
-        answers |= {each.key: one for (each, _), one in zip(rest, said, strict=False)}
-        rest = rest[len(said) + 1 :]
-        if not rest:
-            break
-    return answers
-
-
-async def _read_until_it_ends(wanted: Sequence[tuple[Entry, bool]]) -> list[dict[str, Any]]:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-I", "-m", f"{__package__}.reader"),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-        limit=_LONGEST_ANSWER,
-    )
-    said: list[dict[str, Any]] = []
-    try:
-        lines = "".join(json.dumps([str(each.path), picture]) + "\n" for each, picture in wanted)
-        if process.stdin is None or process.stdout is None:
-            return said
-        process.stdin.write(lines.encode())
-        process.stdin.close()
-        for _ in wanted:
-            line = await asyncio.wait_for(process.stdout.readline(), _PATIENCE)
-            if not line:
-                break
-            answer = json.loads(line)
-            if not isinstance(answer, dict):
-                break
-            said.append(answer)
-    except (TimeoutError, ValueError, OSError):
-        return said
-    finally:
-        if process.returncode is None:
-            with suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
-    return said
