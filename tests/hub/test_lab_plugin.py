@@ -291,11 +291,12 @@ def test_a_kernel_that_is_killed_is_explained_and_one_restarted_is_not(lab, page
     assert "ramp.ipynb" in strip(page).inner_text()
     assert "Run the cells again" in strip(page).inner_text()
     picture(page, "lab-kernel-killed")
-    with contextlib.suppress(playwright.TimeoutError):
-        page.locator(".jp-Dialog button").last.click(timeout=5000)
-    # It stays until it is dismissed.
+    # It stays until it is dismissed, and is told nowhere else: no dialog is in the way.
     page.wait_for_timeout(1500)
     picture(page, "lab-kernel-told")
+    assert page.locator(".jp-Dialog").count() == 0
+    assert page.locator(".upramp-notice").count() == 1
+    assert page.locator(".jp-OutputArea-output", has_text="was killed").count() == 0
     strip(page).get_by_role("button", name="Dismiss").click()
     assert not strip(page).is_visible()
     wait(page, lambda: len(lab.kernels()) == 1)
@@ -304,6 +305,25 @@ def test_a_kernel_that_is_killed_is_explained_and_one_restarted_is_not(lab, page
     lab.ask("POST", f"api/kernels/{session['kernel']['id']}/restart", {})
     page.wait_for_timeout(2000)
     assert not strip(page).is_visible()
+
+
+def test_a_kernel_that_dies_under_a_cell_is_explained_there_and_nowhere_else(lab, page):
+    show(page, lab, "ramp.ipynb")
+    editor = page.locator(".jp-Notebook .cm-content").first
+    editor.click()
+    page.keyboard.press("Control+A")
+    page.keyboard.type("import os, time; print('runs', flush=True); time.sleep(60)")
+    wait(page, lambda: any(k["state"] == "idle" for k in lab.activity()["kernels"]))
+    page.keyboard.press("Shift+Enter")
+    page.locator(".jp-OutputArea-output", has_text="runs").wait_for()
+    lab.kernels()[0].send_signal(signal.SIGKILL)
+    page.locator(".jp-OutputArea-output", has_text="The kernel was killed").wait_for()
+    page.wait_for_timeout(2500)  # as long as a dialog, or the strip, may take
+    picture(page, "lab-kernel-died-in-cell")
+    assert page.locator(".jp-Dialog").count() == 0
+    assert not strip(page).is_visible()
+    # JupyterLab's debugger had asked the kernel that died.
+    page.errors[:] = [each for each in page.errors if "debugger" not in each]
 
 
 def test_on_a_server_without_the_hubs_part_it_stays_silent(lab, page):

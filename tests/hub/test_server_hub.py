@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 
 import pytest
@@ -17,6 +18,7 @@ pytest.importorskip("jupyterhub", reason="the hub's packages are not installed")
 
 from upramp_hub.server.routes import ROUTES  # noqa: E402 - needs what is asked for above
 
+NAMES = re.compile(rb'"msg_id": ?"([^"]+)"')
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 NOBODY = "00000000-0000-0000-0000-000000000000"
 
@@ -139,6 +141,28 @@ def test_a_kernel_that_dies_is_explained_in_its_cell_and_for_the_page(hub, code,
     assert ending["memory"] > 10 * 1024**2
     assert ending["home_free"] > 0
     assert error["evalue"] == f"{ending['message']} {ending['remedy']}"
+
+
+def test_of_cells_that_wait_the_one_that_ran_is_told(hub):
+    kernel = hub.start_kernel("ada")
+
+    cells = [
+        packed(code)
+        for code in ("print(1)", "import os, time; time.sleep(2); os._exit(3)", "print(2)")
+    ]
+
+    async def scenario():
+        async with hub.connection("ada", kernel) as websocket:
+            for cell in cells:
+                await websocket.send_bytes(cell)
+            while True:
+                data = (await websocket.receive()).data
+                if b"KernelDied" in data:
+                    return NAMES.findall(data)[-1]
+
+    # Of the message's name and its parent's, the latter.
+    told = asyncio.run(asyncio.wait_for(scenario(), 60))
+    assert [NAMES.findall(cell)[0] for cell in cells].index(told) == 1
 
 
 def test_a_kernel_that_is_restarted_by_its_user_has_not_died(hub):

@@ -22,7 +22,10 @@ class KernelConnection(ZMQChannelsWebsocketConnection):
     before it, which the browser puts off for 40 ms: every movement of a slider.
     """
 
-    _running: dict[str, Any] | None = None
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        # Cells that were sent and are not answered, by their messages' names; the first runs.
+        self._asked: dict[str, dict[str, Any]] = {}
 
     def connect(self) -> Any:
         """Connect the page and the kernel."""
@@ -55,7 +58,24 @@ class KernelConnection(ZMQChannelsWebsocketConnection):
             )
             header = whole["header"] if whole.get("channel") == "shell" else {}
         if header.get("msg_type") == "execute_request":
-            self._running = header
+            self._asked[header["msg_id"]] = header
+
+    def handle_outgoing_message(self, stream: Any, outgoing_msg: list[Any]) -> None:
+        """Pass a message of the kernel on; forget the cell that it answers.
+
+        Parameters
+        ----------
+        stream
+            Where it came from, or the name of that channel.
+        outgoing_msg
+            As it came.
+        """
+        with suppress(Exception):  # what is malformed is told below
+            channel = stream if isinstance(stream, str) else stream.channel
+            if channel == "shell":
+                _, (_, _, parent, *_) = self.session.feed_identities(outgoing_msg)
+                self._asked.pop(self.session.unpack(parent).get("msg_id"), None)
+        super().handle_outgoing_message(stream, outgoing_msg)
 
     def on_kernel_restarted(self) -> None:
         """Tell the page why its kernel has died, then that another one is started."""
@@ -69,12 +89,14 @@ class KernelConnection(ZMQChannelsWebsocketConnection):
 
     def _explain(self) -> None:
         watch = self.websocket_handler.settings.get("upramp_watch")
-        busy = getattr(self.kernel_manager, "execution_state", None) == "busy"
-        if watch is None or self._running is None or not busy:
+        # Not what Jupyter Server takes the kernel for: it may have missed that a cell began.
+        running = next(iter(self._asked.values()), None)
+        self._asked.clear()
+        if watch is None or running is None:
             return
         text = watch.ended(self.kernel_id, self.kernel_manager).text
         content = {"ename": "KernelDied", "evalue": text, "traceback": [text]}
-        message = self.session.msg("error", content, parent=self._running)
+        message = self.session.msg("error", content, parent=running)
         with suppress(Exception):  # a page that is gone needs no explanation
             if self.subprotocol == _V1:
                 packed = _BASE.serialize_msg_to_ws_v1(message, "iopub", self.session.pack)
