@@ -43,18 +43,10 @@ def test_it_is_given_it_once(host, plot):
     assert host.child.render_bundle is before
 
 
-def test_what_a_page_changed_reaches_the_next_page(host, plot):
-    content = {
-        "event": "jsevent",
-        "kind": "ModelChanged",
-        "model": {"id": plot.title.id},
-        "attr": "text",
-        "new": "by hand",
-    }
-    host.child._handle_custom_msg(content, [])
-    assert plot.title.text == "by hand"
-    say(host, kind="shown")
-    assert title(host) == "by hand"
+def test_a_page_sends_nothing_back_of_what_it_draws(plot):
+    plot.scatter([1, 2], [3, 4])
+    BokehHost(plot)
+    assert not [model for model in plot.references() if model.syncable]
 
 
 def test_bokehjs_is_sent_to_a_page_that_asks(host, monkeypatch):

@@ -88,6 +88,15 @@ def test_a_click_shows_the_ramp_and_a_threshold_its_flags(notebook):
     click(notebook, 0.3, 0.4)
     page.wait_for_function(f"({SHOWN})() !== '({x}, {y})'")
     assert f"({notebook.ask('w.x')}, {notebook.ask('w.y')})" == shown(notebook)
+    # A click is cheap to send, wherever the kernel is.
+    box = page.locator(CANVAS).first.bounding_box()
+    page.mouse.move(box["x"] + 0.6 * box["width"], box["y"] + 0.7 * box["height"])
+    page.wait_for_timeout(1000)  # the readout under the cursor is no click
+    before = notebook.sent + notebook.received
+    page.mouse.down()
+    page.mouse.up()
+    page.wait_for_timeout(2000)  # all that comes of it
+    assert 0 < notebook.sent + notebook.received - before < 10_000
     # The text beside it says the same.
     page.get_by_text(f"pixel {shown(notebook)}, integration 1").wait_for()
     before = notebook.ask("int(w.flags().astype(bool).sum())")

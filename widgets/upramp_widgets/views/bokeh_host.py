@@ -58,9 +58,9 @@ class Together(BokehModel):
                 self._send_changes(held)
 
     def _document_patched(self, event: Any) -> None:
-        self._changed = True
         if event.setter is self:
             return
+        self._changed = True
         if self._held is None:
             self._send_changes([event])
         else:
@@ -81,7 +81,7 @@ class BokehHost(anywidget.AnyWidget):
     Parameters
     ----------
     figure
-        Any layout of Bokeh.
+        Any layout of Bokeh, with all that will be in it. What is done to it in a page stays there.
     themed
         Told whether the page is dark, at first and when that changes.
     """
@@ -92,7 +92,10 @@ class BokehHost(anywidget.AnyWidget):
     def __init__(
         self, figure: Any, themed: Callable[[bool], None] | None = None, **options: Any
     ) -> None:
-        super().__init__(child=Together(figure, combine_events=True), **options)
+        # A page would send back each change that it makes, also those that the kernel asked for.
+        for model in figure.references():
+            model.syncable = False
+        super().__init__(child=Together(figure), **options)
         self._themed = themed
         self.on_msg(self._answer)
 
