@@ -20,9 +20,9 @@ from .optics import DIAMETER, pupil
 from .wavefronts import pupil_axis
 
 if TYPE_CHECKING:
-    from .instruments import Filter
+    from .instruments import Detector, Filter
 
-__all__ = ["CORONAGRAPHS", "Coronagraph", "Place", "image"]
+__all__ = ["CORONAGRAPHS", "Coronagraph", "Place", "image", "stops_field"]
 
 Float = NDArray[np.float64]
 
@@ -68,6 +68,12 @@ CORONAGRAPHS: Final[dict[str, Coronagraph]] = {
     ),
 }
 """By the ``CORONMSK`` keyword."""
+
+
+def stops_field(detector: Detector) -> bool:
+    """Say whether a detector is behind a coronagraph that lets a square of the field pass."""
+    name = detector.coronagraph
+    return name is not None and CORONAGRAPHS[name].field is not None
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,16 @@ from .wavefronts import drift
 if TYPE_CHECKING:
     from .programs import ExposurePlan
 
-__all__ = ["Source", "field_of_view", "image_of_target", "point_at_target", "sources_of"]
+__all__ = [
+    "Source",
+    "field_of_view",
+    "image_of_source",
+    "image_of_target",
+    "pixel_scale",
+    "point_at_target",
+    "sources_of",
+    "table_of",
+]
 
 Float = NDArray[np.float64]
 
@@ -185,6 +194,17 @@ def image_of_source(
     place = coronagraphs.Place(x, y, from_mask)
     coronagraph = coronagraphs.CORONAGRAPHS[detector.coronagraph]
     return coronagraphs.image(coronagraph, bandpass, place, shape, scale, seed, wavefront)
+
+
+def table_of(sources: list[Source]) -> NDArray[np.void]:
+    """Give sources as a table of the truth."""
+    table = np.zeros(
+        len(sources),
+        [("role", "S9"), *((name, "f8") for name in ("x", "y", "flux", "transmission"))],
+    )
+    for name in table.dtype.names or ():
+        table[name] = [getattr(source, name) for source in sources]
+    return table
 
 
 def field_of_view(plan: ExposurePlan, subarray: Subarray) -> NDArray[np.bool_]:
