@@ -58,6 +58,15 @@ class Subarray:
         x, y = self.start[0] - 1, self.start[1] - 1
         return slice(y, y + self.size[1]), slice(x, x + self.size[0])
 
+    def v2v3(self, x: float, y: float) -> tuple[float, float]:
+        """V2, V3 of a place in the aperture's ideal frame, all in arcseconds."""
+        angle = np.radians(self.v3_ideal_angle)
+        c, s = float(np.cos(angle)), float(np.sin(angle))
+        return (
+            self.v2_ref + self.parity * x * c + y * s,
+            self.v3_ref - self.parity * x * s + y * c,
+        )
+
 
 @dataclass(frozen=True)
 class Attitude:

@@ -14,8 +14,10 @@ from .geometry import ARCSEC
 from .instruments import DETECTORS
 from .lrs import (
     ROWS,
+    SLIT,
     SlitPsf,
     conversion,
+    mode_aperture,
     passes_at,
     psfs_of,
     reference_pixel,
@@ -29,10 +31,12 @@ from .setups import area_of
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["aperture_fraction", "make_lrs_reference"]
+__all__ = ["TYPES", "aperture_fraction", "make_lrs_reference"]
 
 Float = NDArray[np.float64]
 
+TYPES: Final = ("specwcs", "photom", "extract1d", "apcorr", "pathloss", "psf")
+"""What it has of its own."""
 _SUBARRAYS: Final = {"MIR_LRS-FIXEDSLIT": "FULL", "MIR_LRS-SLITLESS": "SLITLESSPRISM"}
 _WIDTHS: Final = {"MIR_LRS-FIXEDSLIT": 8, "MIR_LRS-SLITLESS": 11}
 """Columns that the extraction sums."""
@@ -90,6 +94,12 @@ def _spectral_coordinates(path: Path, exposure_type: str) -> None:
     meta = file.meta
     meta.x_ref, meta.y_ref = slit[0] + 1, slit[1] + 1
     meta.x_ref_slitless, meta.y_ref_slitless = slitless[0] + 1, slitless[1] + 1
+    # The corners of the slit, in the order that makes it a polygon.
+    across, along = SLIT[0] / 2, SLIT[1] / 2
+    for k, (x, y) in enumerate(((-1, -1), (-1, 1), (1, 1), (1, -1)), start=1):
+        v2, v3 = mode_aperture("MIR_LRS-FIXEDSLIT").v2v3(x * across, y * along)
+        setattr(meta, f"v2_vert{k}", v2)
+        setattr(meta, f"v3_vert{k}", v3)
     _save(file, path, "specwcs", exposure_type)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,12 +20,13 @@ from .lrs import (
     wavelength,
 )
 from .setups import area_of
+from .transit import TRANSIT, integration_table, mean_light
 
 if TYPE_CHECKING:
     from .geometry import Attitude, Subarray
     from .programs import ExposurePlan
 
-__all__ = ["LINES", "SLOPES", "TRANSIT", "Dispersed", "Line", "Transit", "disperse", "spectrum"]
+__all__ = ["LINES", "PIVOT", "SLOPES", "Dispersed", "Line", "disperse", "lines_of", "spectrum"]
 
 Float = NDArray[np.float64]
 
@@ -42,23 +43,6 @@ class Line:
     """Its peak over the continuum; negative where it absorbs."""
 
 
-@dataclass(frozen=True)
-class Transit:
-    """A trapezium of light that is missing; times as parts of the exposure."""
-
-    depth: float
-    middle: float
-    duration: float
-    """From the first contact to the last."""
-    ingress: float
-    """From the first contact to the second."""
-
-    def light(self, time: Float) -> Float:
-        """Give the part of the light that is left at times."""
-        outside = np.abs(time - self.middle) - (self.duration / 2 - self.ingress)
-        return np.asarray(1 - self.depth * np.clip(1 - outside / self.ingress, 0, 1))
-
-
 LINES: Final = (
     Line(6.985, 0.020, 1.2),
     Line(8.991, 0.020, 1.4),
@@ -71,7 +55,6 @@ SLOPES: Final = {"MIR_LRS-FIXEDSLIT": -0.8, "MIR_LRS-SLITLESS": -2.0}
 """Power of the wavelength that the continuum goes with: a nebula's, a star's."""
 PIVOT: Final = 7.5
 """Wavelength in micrometres at which a target's flux is given."""
-TRANSIT: Final = Transit(depth=0.02, middle=0.52, duration=0.42, ingress=0.08)
 _PER_ROW: Final = 8
 """Wavelengths at which each row is computed."""
 _FIRST, _LAST = 99.0, -299.0
@@ -79,18 +62,14 @@ _FIRST, _LAST = 99.0, -299.0
 
 @dataclass(frozen=True)
 class Dispersed:
-    """Electrons per second in each pixel of mean response, and what is true about them."""
+    """What falls on a window, and what is true about it."""
 
-    source: Float
-    """(ny, nx), outside of a transit."""
-    sky: Float
-    """(ny, nx)."""
-    light: Float
-    """(nints,), the part of the source's light in each integration."""
-    place: tuple[float, float]
-    """Zero-based column and row of the window where the imager would see the source."""
-    in_slit: tuple[float, float] | None
-    """Columns and rows from the slit's middle."""
+    electrons: Float
+    """Electrons per second in a pixel of mean response, (ny, nx); (nints, ny, nx) in a transit."""
+    tables: dict[str, NDArray[Any]]
+    """Of the truth: the spectrum, its lines, the light curve."""
+    facts: dict[str, float | str]
+    """Keywords of the truth."""
 
 
 def spectrum(micrometres: Float, flux: float, slope: float, lines: tuple[Line, ...]) -> Float:
@@ -151,9 +130,8 @@ def disperse(plan: ExposurePlan, subarray: Subarray, attitude: Attitude, seed: i
     slit = (x - x_ref, y - y_ref) if plan.exposure_type == "MIR_LRS-FIXEDSLIT" else None
     rows = np.arange(_FIRST, _LAST, -1 / _PER_ROW)
     micrometres = wavelength(rows)
-    jansky = spectrum(
-        micrometres, plan.target.flux, SLOPES[plan.exposure_type], lines_of(plan.exposure_type)
-    )
+    lines = lines_of(plan.exposure_type)
+    jansky = spectrum(micrometres, plan.target.flux, SLOPES[plan.exposure_type], lines)
     electrons = electrons_per_jansky(micrometres) / _PER_ROW
     nx, ny = subarray.size
     origin = subarray.start[0] - 1, subarray.start[1] - 1
@@ -166,9 +144,34 @@ def disperse(plan: ExposurePlan, subarray: Subarray, attitude: Attitude, seed: i
         veil = np.full((ny, nx), sky.sum())
     else:
         veil = _slit_image((ny, nx), (x_ref - origin[0], y_ref - origin[1]), rows, sky)
-    times = (np.arange(plan.integrations) + 0.5) / plan.integrations
-    light = TRANSIT.light(times) if plan.time_series else np.ones(plan.integrations)
-    return Dispersed(source, veil, light, (x, y), slit)
+    tables: dict[str, NDArray[Any]] = {
+        "SPECTRUM": np.array(
+            list(zip(micrometres, jansky, strict=True)), [("wavelength", "f8"), ("flux", "f8")]
+        ),
+        "LINES": np.array(
+            [(line.wavelength, line.width, line.strength) for line in lines],
+            [("wavelength", "f8"), ("width", "f8"), ("strength", "f8")],
+        ),
+    }
+    facts: dict[str, float | str] = {
+        "FLUX75": plan.target.flux,
+        "SLOPE": SLOPES[plan.exposure_type],
+        "STAR_X": x,
+        "STAR_Y": y,
+    }
+    if slit is not None:
+        facts |= {"SLIT_X": slit[0], "SLIT_Y": slit[1]}
+    if not plan.time_series:
+        return Dispersed(source + veil, tables, facts)
+    light = mean_light(TRANSIT, plan)
+    length = plan.integrations * (plan.frames + 1) * plan.frame_time
+    facts |= {
+        "TRDEPTH": TRANSIT.depth,
+        "TRMIDDLE": TRANSIT.middle * length,
+        "TRLENGTH": TRANSIT.duration * length,
+    }
+    tables["LIGHT"] = integration_table(light)
+    return Dispersed(light[:, None, None] * source + veil, tables, facts)
 
 
 def _draw(
