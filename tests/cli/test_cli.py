@@ -181,7 +181,7 @@ def test_what_does_not_suit_one_input_does_not_stop_the_others(stand_in, capsys)
 
 @pytest.mark.parametrize(
     "options",
-    [["--engine", "nope"], ["--stage", "2"], ["--set", "jump"], ["-o", __file__], ["a", "a"]],
+    [["--engine", "nope"], ["--stage", "4"], ["--set", "jump"], ["-o", __file__], ["a", "a"]],
 )
 def test_what_suits_no_input_is_said_once_before_any(stand_in, capsys, options):
     line = ["calibrate", "--engine", "stsci", "a", "b", *options]
