@@ -14,6 +14,7 @@ import inspect
 import pprint
 from dataclasses import dataclass
 from functools import cache
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Final
 
 from upramp.atomic import write_text
@@ -144,12 +145,14 @@ def _write_rmap(path: Path, instrument: str, reftype: str, entries: list[Entry])
         rows.append(
             f"    {key!r} : UseAfter({{\n        '{_USE_AFTER}' : '{entry.file}',\n    }}),\n"
         )
-    if reftype in _OPTIONAL or reftype.startswith("pars-"):
-        uncovered = _uncovered(instrument, entries)
-        if by_type:
-            uncovered = [(*key, ANY) for key in uncovered]
-        rows += [f"    {key!r} : 'N/A',\n" for key in uncovered]
-    suffix = ".asdf" if entries[0].file.endswith(".asdf") else ".fits"
+    uncovered: list[tuple[str, ...]] = []
+    of_single_modes = all(entry.exposure_types != (ANY,) for entry in entries)
+    if reftype in _OPTIONAL or reftype.startswith("pars-") or of_single_modes:
+        uncovered = [(*key, ANY) if by_type else key for key in _uncovered(instrument, entries)]
+    if by_type:
+        uncovered += _other_types(entries)
+    rows += [f"    {key!r} : 'N/A',\n" for key in uncovered]
+    suffix = PurePath(entries[0].file).suffix
     header: dict[str, object] = {
         "classes": ("Match", "UseAfter"),
         "file_ext": suffix,
@@ -178,6 +181,19 @@ def _types_of(entry: Entry, entries: list[Entry]) -> tuple[str, ...]:
     return tuple(name for name in _every_exposure_type() if name not in named)
 
 
+def _other_types(entries: list[Entry]) -> list[tuple[str, ...]]:
+    """Keys of the exposures of a detector that has a reference for others alone."""
+    keys: list[tuple[str, ...]] = []
+    for detector in sorted({entry.detector for entry in entries}):
+        own = [entry for entry in entries if entry.detector == detector]
+        if any(entry.exposure_types == (ANY,) for entry in own):
+            continue
+        named = {name for entry in own for name in entry.exposure_types}
+        others = "|".join(name for name in _every_exposure_type() if name not in named)
+        keys.append((detector, ANY, ANY, others))
+    return keys
+
+
 @cache
 def _every_exposure_type() -> tuple[str, ...]:
     from stdatamodels.jwst.datamodels import JwstDataModel
@@ -185,7 +201,8 @@ def _every_exposure_type() -> tuple[str, ...]:
     known = JwstDataModel().schema
     for name in ("meta", "exposure", "type"):
         known = known["properties"][name]
-    return tuple(sorted(known["enum"]))
+    # To CRDS these two match every type.
+    return tuple(sorted(set(known["enum"]) - {"ANY", "N/A"}))
 
 
 def _uncovered(instrument: str, entries: list[Entry]) -> list[tuple[str, ...]]:
