@@ -199,3 +199,13 @@ def test_an_exposure_type_with_a_reference_of_its_own_is_told_from_all_others(tm
     assert "NRC_IMAGE|" in others
     assert "NRC_WFSS" not in others
     assert "'NRC_WFSS'" in wfss
+
+
+def test_a_type_that_one_exposure_type_alone_needs_is_not_applicable_to_others(tmp_path):
+    write_context(tmp_path, [_entry(exposure_types=("NRC_WFSS",))])
+    rules = _text(tmp_path, "jwst_nircam_linearity_0001.rmap").splitlines()
+    others, *_ = (line for line in rules if "NRCALONG" in line and "NRC_IMAGE|" in line)
+    assert others.endswith(": 'N/A',")
+    assert "NRC_WFSS" not in others
+    other_detector, *_ = (line for line in rules if "NRCA1" in line)
+    assert other_detector.endswith(": 'N/A',")

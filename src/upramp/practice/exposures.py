@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from .geometry import Attitude, Subarray
     from .instruments import Detector
-    from .programs import ExposurePlan
+    from .plans import ExposurePlan, Target
     from .readout import Ramp
 
 __all__ = ["MADE_ON", "START", "save_reproducibly", "write_level1b"]
@@ -59,8 +59,12 @@ def write_level1b(
     if ramp.reference_output is not None:
         model.refout = ramp.reference_output
     start = START + _number(plan.root) * 0.02
+    # Observations of one program follow one another.
+    start += (int(plan.root[7:10]) - 1) * 0.1
     _describe(model, path, plan, detector, subarray, start)
     _point(model, subarray, believed, pixel_arcsec)
+    if plan.target is not None:
+        _describe_target(model, plan, plan.target, detector)
     if plan.time_series:
         # Where photometry of a time series looks for its star.
         wcsinfo = model.meta.wcsinfo
@@ -131,7 +135,8 @@ def _describe(
     meta.subarray.fastaxis, meta.subarray.slowaxis = detector.fastaxis, detector.slowaxis
     meta.aperture.name = meta.aperture.pps_name = subarray.aperture
     meta.dither.position_number, meta.dither.total_points = plan.dither, plan.dithers
-    meta.dither.primary_type = "NONE" if plan.dithers == 1 else "INTRAMODULEBOX"
+    usual = "NONE" if plan.dithers == 1 else "INTRAMODULEBOX"
+    meta.dither.primary_type = plan.dither_type or usual
     meta.dither.x_offset, meta.dither.y_offset = plan.offset
 
 
@@ -225,6 +230,23 @@ def _point(model: Any, subarray: Subarray, believed: Attitude, pixel_arcsec: flo
     wcs.velosys = 0.0
     meta.velocity_aberration.scale_factor = 1.0
     meta.guidestar.gs_order = 1
+
+
+def _describe_target(model: Any, plan: ExposurePlan, target: Target, detector: Detector) -> None:
+    meta = model.meta
+    meta.target.catalog_name = meta.target.proposer_name = target.name
+    meta.target.ra = meta.target.proposer_ra = target.ra
+    meta.target.dec = meta.target.proposer_dec = target.dec
+    meta.target.proper_motion_ra = meta.target.proper_motion_dec = 0.0
+    meta.target.ra_uncertainty = meta.target.dec_uncertainty = 0.0
+    meta.exposure.psf_reference = target.is_reference
+    meta.exposure.self_reference_survey = False
+    if detector.coronagraph is not None:
+        meta.instrument.coronagraph = detector.coronagraph
+    meta.target.source_type_apt = "POINT"
+    meta.dither.primary_type = plan.dither_type or "NONE"
+    if plan.dithers > 1 and plan.dither_type is None:
+        meta.dither.small_grid_pattern = f"{plan.dithers}-POINT-BOX"
 
 
 def _integration_times(model: Any, plan: ExposurePlan, start: float) -> Any:

@@ -157,6 +157,20 @@ _DETECTORS: Final = {
             corrects_ipc=True,
         ),
         Detector(
+            "NRCBLONG",
+            "NIRCAM",
+            "NIRCam",
+            "NRCB5_FULL",
+            1,
+            -2,
+            _NIRCAM_LW,
+            module="B",
+            channel="LONG",
+            gain=1.80,
+            read_noise=8.4,
+            dark=0.031,
+        ),
+        Detector(
             "NIS",
             "NIRISS",
             "NIRISS",
@@ -251,6 +265,19 @@ _BEHIND_OTHER_OPTICS: Final = (
         optics="4QPM",
         coronagraph="4QPM_1065",
         filters={"F1065C": Filter(10.563, 0.57, 1.9, 13.0, 34.6)},
+    ),
+    replace(
+        _DETECTORS["MIRIMAGE"],
+        optics="PRISM",
+        # The prism; what 1 DN/s means depends on the wavelength, see `lrs.conversion`.
+        filters={"P750L": Filter(7.5, 9.0, 1.0, 0.0, 67.0)},
+    ),
+    replace(
+        _DETECTORS["NRCALONG"],
+        optics="GRISMR",
+        pupil="GRISMR",
+        # What 1 DN/s means depends on the wavelength, see `grism.conversion`.
+        filters={"F356W": Filter(3.563, 0.787, 1.0, 0.0, 272.6)},
     ),
     replace(
         _DETECTORS["NIS"],

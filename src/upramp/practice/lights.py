@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
+from . import lrs_scene, transit, wfss_scene
 from .instruments import DETECTORS
 from .other_scenes import guide_star, spectra
 from .scene import Scene, render
-from .setups import geometry_of, psf_of, sky_of
+from .setups import area_of, geometry_of, psf_of, sky_of
+from .target_scene import image_of_target, table_of
 
 if TYPE_CHECKING:
-    import numpy as np
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from .geometry import Attitude, Subarray
-    from .programs import ExposurePlan
+    from .plans import ExposurePlan
+
 
 __all__ = ["Light", "light_of"]
 
@@ -49,15 +55,98 @@ def light_of(plan: ExposurePlan, subarray: Subarray, attitude: Attitude, seed: i
     seed
         The archive's seed.
     """
+    if plan.scene == "prism":
+        return _through_prism(plan, subarray, attitude, seed)
+    return _WAYS[plan.scene](plan, subarray, attitude, seed)
+
+
+def _spectra(plan: ExposurePlan, subarray: Subarray, _: Attitude, seed: int) -> Light:
     bandpass = DETECTORS[plan.detector].filters[plan.filter]
-    nx, ny = subarray.size
-    if plan.scene == "spectra":
-        return Light(spectra((ny, nx), bandpass, seed))
+    return Light(spectra(subarray.size[::-1], bandpass, seed))
+
+
+def _guide_star(plan: ExposurePlan, subarray: Subarray, _: Attitude, seed: int) -> Light:
+    bandpass = DETECTORS[plan.detector].filters[plan.filter]
     psf = psf_of(plan.detector, plan.filter, seed)
-    if plan.scene == "guide-star":
-        return Light(guide_star((ny, nx), bandpass, psf))
-    if plan.scene == "field":
-        geometry = geometry_of(plan.detector)
-        scene = render(sky_of(seed), bandpass, psf, geometry, subarray, attitude)
-        return Light(scene.brightness, scene)
-    raise AssertionError(plan.scene)
+    return Light(guide_star(subarray.size[::-1], bandpass, psf))
+
+
+def _field(plan: ExposurePlan, subarray: Subarray, attitude: Attitude, seed: int) -> Light:
+    bandpass = DETECTORS[plan.detector].filters[plan.filter]
+    psf = psf_of(plan.detector, plan.filter, seed)
+    geometry = geometry_of(plan.detector)
+    scene = render(sky_of(seed), bandpass, psf, geometry, subarray, attitude)
+    return Light(scene.brightness, scene)
+
+
+def _target(plan: ExposurePlan, subarray: Subarray, attitude: Attitude, seed: int) -> Light:
+    brightness, sources = image_of_target(plan, subarray, attitude, seed)
+    return Light(brightness, tables={"SOURCES": table_of(sources)})
+
+
+def _through_prism(plan: ExposurePlan, subarray: Subarray, attitude: Attitude, seed: int) -> Light:
+    seen = lrs_scene.disperse(plan, subarray, attitude, seed)
+    detector = DETECTORS[plan.detector]
+    # What becomes of brightness elsewhere is undone: the prism's image is in electrons.
+    unit = detector.gain / detector.filters[plan.filter].photmjsr
+    return Light((seen.electrons / unit).astype(np.float32), tables=seen.tables, facts=seen.facts)
+
+
+def _slitless(plan: ExposurePlan, subarray: Subarray, attitude: Attitude, seed: int) -> Light:
+    geometry = geometry_of(plan.detector)
+    sources = wfss_scene.make_sources(seed, geometry_of("NRCALONG"), subarray, plan.roll)
+    bandpass = DETECTORS[plan.detector].filters[plan.filter]
+    psf = psf_of(plan.detector, plan.filter, seed)
+    tables = {
+        "SOURCES": wfss_scene.source_table(sources, geometry, subarray, attitude),
+        "LINES": wfss_scene.line_table(sources),
+    }
+    if plan.scene == "wfss-direct":
+        image = wfss_scene.direct(sources, bandpass, psf, geometry, subarray, attitude)
+        return Light(image, tables=tables)
+    nominal, area = area_of(plan.detector)
+    image = wfss_scene.dispersed(sources, psf, geometry, subarray, attitude, nominal)
+    # The area of a pixel, which brightness is multiplied by elsewhere, gives it no more of
+    # a source's light.
+    image /= area[subarray.window]
+    return Light(image + wfss_scene.background(image.shape), tables=tables)
+
+
+def _transit(plan: ExposurePlan, subarray: Subarray, attitude: Attitude, seed: int) -> Light:
+    target = plan.target
+    if target is None:
+        raise AssertionError(plan.root)
+    light = transit.mean_light(transit.TRANSIT, plan)
+    brightness, x, y = transit.star_images(
+        plan,
+        target.flux,
+        light,
+        DETECTORS[plan.detector].filters[plan.filter],
+        psf_of(plan.detector, plan.filter, seed),
+        geometry_of(plan.detector),
+        subarray,
+        attitude,
+        (target.ra, target.dec),
+    )
+    length = plan.integrations * (plan.frames + 1) * plan.frame_time
+    facts: dict[str, float | str] = {
+        "STARFLUX": target.flux,
+        "STAR_X": x,
+        "STAR_Y": y,
+        "TRDEPTH": transit.TRANSIT.depth,
+        "TRMIDDLE": transit.TRANSIT.middle * length,
+        "TRLENGTH": transit.TRANSIT.duration * length,
+    }
+    return Light(brightness, tables={"LIGHT": transit.integration_table(light)}, facts=facts)
+
+
+_WAYS: Final[dict[str, Callable[[ExposurePlan, Subarray, Attitude, int], Light]]] = {
+    "field": _field,
+    "guide-star": _guide_star,
+    "prism": _through_prism,
+    "spectra": _spectra,
+    "target": _target,
+    "transit": _transit,
+    "wfss": _slitless,
+    "wfss-direct": _slitless,
+}

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
+from .coronagraphs import stops_field
 from .crds_context import ANY, Entry
 from .instruments import DETECTORS
 from .programs import PROGRAMS
@@ -51,7 +52,7 @@ def entries(plans: list[ExposurePlan]) -> list[Entry]:
         Entry(
             DETECTORS[r.detector].instrument,
             r.reftype,
-            r.detector,
+            DETECTORS[r.detector].name,
             (r.subarray,),
             (r.pattern,),
             file_name(r),
@@ -67,6 +68,8 @@ def file_name(reference: Reference) -> str:
     instrument = DETECTORS[reference.detector].instrument
     serial = 1 + _all_of_type(instrument, reference.reftype).index(_identity(reference))
     asdf = reference.reftype in {"distortion", "filteroffset", "abvegaoffset"}
+    if reference.reftype == "extract1d":
+        return f"jwst_{instrument.lower()}_{reference.reftype}_{serial:04d}.json"
     suffix = "asdf" if asdf or reference.reftype.startswith("pars-") else "fits"
     return f"jwst_{instrument.lower()}_{reference.reftype}_{serial:04d}.{suffix}"
 
@@ -87,10 +90,12 @@ def _all_of_type(instrument: str, reftype: str) -> list[tuple[object, ...]]:
 
 
 def _needed_by(plan: ExposurePlan) -> Iterator[Reference]:
-    name, window = plan.detector, _static_window(plan)
-    detector = DETECTORS[name]
+    detector, window = DETECTORS[plan.detector], _static_window(plan)
+    name = detector.name
+    stopped = stops_field(detector)
     raw_pattern = plan.pattern.name if detector.instrument == "NIRSPEC" else ANY
-    yield Reference(name, "mask", window, raw_pattern, plan)
+    if not stopped:
+        yield Reference(name, "mask", window, raw_pattern, plan)
     yield Reference(name, "gain", window)
     yield Reference(name, "readnoise", window)
     if plan.exposure_type.startswith("FGS_"):
@@ -102,19 +107,79 @@ def _needed_by(plan: ExposurePlan) -> Iterator[Reference]:
     yield Reference(name, "pars-jumpstep", ANY, flight_like=True)
     if detector.technology == "miri":
         yield Reference(name, "reset", plan.subarray, plan.pattern.name, plan)
-        yield Reference(name, "rscd", ANY)
+        if detector.optics is None:
+            yield Reference(name, "rscd", ANY)
     else:
         yield Reference(name, "superbias", window, raw_pattern, plan)
     yield from _needed_in_some_modes(plan, window)
-    if detector.instrument in _IMAGING:
+    if detector.optics == "PRISM":
+        yield from _needed_behind_prism(plan)
+    elif detector.optics == "GRISMR":
+        yield from _needed_behind_grism(plan, window)
+    elif detector.optics is not None:
+        yield from _needed_behind_optics(plan)
+    elif detector.instrument in _IMAGING:
         yield Reference(name, "flat", window)
         yield Reference(name, "area", window)
         for reftype in ("distortion", "filteroffset", "photom", "apcorr", "abvegaoffset"):
             yield Reference(name, reftype, ANY)
 
 
+def _needed_behind_optics(plan: ExposurePlan) -> Iterator[Reference]:
+    """Give what a coronagraph or a pupil mask makes different, for its exposure type only."""
+    detector = DETECTORS[plan.detector]
+
+    def own(reftype: str, window: str = ANY) -> Reference:
+        return Reference(
+            detector.key, reftype, window, plan=plan, exposure_type=plan.exposure_type
+        )
+
+    if stops_field(detector):
+        yield own("mask", plan.subarray)
+    if detector.technology == "miri":
+        yield own("rscd")
+    yield own("flat", plan.subarray)
+    yield own("area", plan.subarray)
+    for reftype in ("distortion", "filteroffset", "photom"):
+        yield own(reftype)
+    if detector.coronagraph is not None:
+        yield own("psfmask", plan.subarray)
+    else:
+        yield own("throughput")
+        yield own("nrm")
+
+
+def _needed_behind_prism(plan: ExposurePlan) -> Iterator[Reference]:
+    """Give what stages 2 and 3 need of MIRI's low-resolution spectrometer."""
+    detector = DETECTORS[plan.detector]
+    for reftype in ("flat", "area", "distortion", "filteroffset"):
+        yield Reference(detector.name, reftype, ANY)
+    own = ["specwcs", "photom", "extract1d", "apcorr"]
+    if plan.exposure_type == "MIR_LRS-FIXEDSLIT":
+        own += ["pathloss", "psf"]
+    for reftype in ("rscd", *own):
+        yield Reference(detector.key, reftype, ANY, exposure_type=plan.exposure_type)
+    yield Reference(
+        detector.key,
+        "pars-pixelreplacestep",
+        ANY,
+        flight_like=True,
+        exposure_type=plan.exposure_type,
+    )
+
+
+def _needed_behind_grism(plan: ExposurePlan, window: str) -> Iterator[Reference]:
+    """Give what stages 2 and 3 need of NIRCam's slitless spectra."""
+    detector = DETECTORS[plan.detector]
+    yield Reference(detector.name, "area", window)
+    for reftype in ("distortion", "filteroffset"):
+        yield Reference(detector.name, reftype, ANY)
+    for reftype in ("specwcs", "wavelengthrange", "photom", "apcorr", "bkg", "flat"):
+        yield Reference(detector.key, reftype, ANY, exposure_type=plan.exposure_type)
+
+
 def _needed_in_some_modes(plan: ExposurePlan, window: str) -> Iterator[Reference]:
-    name = plan.detector
+    name = DETECTORS[plan.detector].name
     if plan.pattern.frames > 1:
         # Working read by read makes a difference to averaged reads only.
         yield Reference(name, "linearity", window, flight_like=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from .plans import ExposurePlan, Program, ReadPattern, Target
@@ -24,11 +25,56 @@ _TIME_SERIES = ExposurePlan(
     target=Target("PRACTICE-TRANSIT", 80.4875, -69.4975, 5.5e-3),
 )
 
+_DIRECT = ExposurePlan(
+    root="jw99102001001_02101_00001_nrcalong",
+    detector="NRCALONG",
+    aperture="NRCA5_FULL",
+    subarray="FULL",
+    filter="F356W",
+    exposure_type="NRC_IMAGE",
+    pattern=ReadPattern("RAPID"),
+    groups=3,
+    integrations=1,
+    frame_time=10.73677,
+    scene="wfss-direct",
+    visit="jw99102001001",
+    dithers=2,
+)
+_DISPERSED = replace(
+    _DIRECT,
+    root="jw99102001001_02101_00003_nrcalong",
+    detector="NRCALONG-GRISMR",
+    exposure_type="NRC_WFSS",
+    groups=5,
+    scene="wfss",
+)
+_DITHERS = ((0.0, 0.0), (3.1, 2.3))
+
+
+def _at_each_dither(plan: ExposurePlan) -> tuple[ExposurePlan, ...]:
+    first = int(plan.root[20:25])
+    return tuple(
+        replace(
+            plan,
+            root=f"{plan.root[:20]}{first + k:05d}{plan.root[25:]}",
+            offset=offset,
+            dither=k + 1,
+        )
+        for k, offset in enumerate(_DITHERS)
+    )
+
+
 NIRCAM_MODES: Final = (
     Program(
         "nircam-tso-imaging",
         "NIRCam imaging time series of a transit, F444W, SUB64P, 64 integrations of 8 groups",
         (_TIME_SERIES,),
+        on_request=True,
+    ),
+    Program(
+        "nircam-wfss",
+        "NIRCam slitless spectra, GRISMR with F356W, full frame, and direct images, two dithers",
+        (*_at_each_dither(_DIRECT), *_at_each_dither(_DISPERSED)),
         on_request=True,
     ),
 )

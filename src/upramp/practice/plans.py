@@ -86,6 +86,8 @@ class ExposurePlan:
     size: tuple[int, int] | None = None
     target: Target | None = None
     """What is pointed at, if it is one star and not the field."""
+    visit: str | None = None
+    """Exposures that share one are guided by one star: they have one error of pointing."""
     roll: float = 37.0
     """Position angle of V3, degrees east of north."""
 

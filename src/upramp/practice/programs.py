@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
+from .high_contrast_programs import HIGH_CONTRAST
+from .lrs_programs import LRS
+from .nircam_programs import NIRCAM_MODES
 from .plans import ExposurePlan, Program, ReadPattern
 
 __all__ = ["PROGRAMS", "ExposurePlan", "Program", "ReadPattern"]
@@ -208,7 +211,8 @@ _ALL = (
         _dithered(12, _full(_SHORT, "NRCA1_FULL")),
         full_frame=True,
     ),
+    *NIRCAM_MODES,
 )
 
-PROGRAMS: Final[dict[str, Program]] = {program.name: program for program in _ALL}
+PROGRAMS: Final[dict[str, Program]] = {p.name: p for p in (*_ALL, *HIGH_CONTRAST, *LRS)}
 """Every program, by name, in the order in which they are made."""

@@ -34,7 +34,6 @@ __all__ = [
     "window_of",
 ]
 
-_ROLL = 37.0
 _POINTING_ERROR = 0.022
 """Standard deviation of the pointing in each coordinate, arcseconds."""
 
@@ -44,13 +43,13 @@ def attitudes(plan: ExposurePlan, subarray: Subarray, seed: int) -> tuple[Attitu
     dx, dy = plan.offset
     ra = CENTRE[0] + dx / 3600 / np.cos(np.radians(CENTRE[1]))
     dec = CENTRE[1] + dy / 3600
-    rng = stream(seed, plan.root, "pointing")
+    rng = stream(seed, plan.visit or plan.root, "pointing")
     error_x, error_y = _POINTING_ERROR * rng.standard_normal(2) / 3600
     place = subarray.v2_ref, subarray.v3_ref
     true_ra = ra + error_x / np.cos(np.radians(dec))
     return (
-        Attitude(*place, float(ra), float(dec), _ROLL),
-        Attitude(*place, float(true_ra), float(dec + error_y), _ROLL),
+        Attitude(*place, float(ra), float(dec), plan.roll),
+        Attitude(*place, float(true_ra), float(dec + error_y), plan.roll),
     )
 
 
@@ -60,7 +59,9 @@ def window_of(reference: Reference) -> Subarray:
         return full_of(reference.detector)
     for program in PROGRAMS.values():
         for plan in program.exposures:
-            if (plan.detector, plan.subarray) == (reference.detector, reference.subarray):
+            name = DETECTORS[plan.detector].name
+            known_as = {name, plan.detector}
+            if reference.detector in known_as and plan.subarray == reference.subarray:
                 return subarray_of(plan)
     raise AssertionError(reference)
 

@@ -19,6 +19,7 @@ from .programs import ExposurePlan
 from .readout import read_out
 from .reference_tasks import make_reference
 from .setups import area_of, attitudes, character_of, sky_of, subarray_of
+from .target_scene import point_at_target
 from .truth import write_exposure_truth
 
 if TYPE_CHECKING:
@@ -113,7 +114,8 @@ def _make_exposure(folder: Path, plan: ExposurePlan, seed: int) -> list[Path]:
     detector, subarray = DETECTORS[plan.detector], subarray_of(plan)
     window = subarray.window
     character = character_of(plan.detector, seed).window(*window)
-    believed, true = attitudes(plan, subarray, seed)
+    point = attitudes if plan.target is None else point_at_target
+    believed, true = point(plan, subarray, seed)
     nominal, area = area_of(plan.detector)
     bandpass = detector.filters[plan.filter]
     light = light_of(plan, subarray, true, seed)
