@@ -109,6 +109,20 @@ def test_an_administrator_invites_and_a_guest_accepts(hub, page, chromium):
     assert hub.accounts.find("grace").groups == ("proposal-5",)
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_sign_in_says_what_this_is_and_where_the_first_password_is(hub, page, scheme):
+    page.emulate_media(color_scheme=scheme)
+    page.goto(f"{hub.url}/hub/login")
+    assert "JWST" in page.locator("#login-main").inner_text()
+    assert page.get_by_text("printed where the hub was started").is_visible()
+    assert page.locator("html").get_attribute("data-bs-theme") == scheme
+    picture(page, f"login-{scheme}")
+    # Who comes from elsewhere cannot look there.
+    text = page.request.get(f"{hub.url}/hub/login", headers={"Host": "hub.example"}).text()
+    assert "printed where" not in text
+    assert "by invitation" in text
+
+
 def test_an_invitation_that_does_not_hold_says_so(hub, page):
     page.goto(f"{hub.url}/hub/accept#no-such-invitation")
     page.get_by_role("heading", name="This invitation does not hold").wait_for()

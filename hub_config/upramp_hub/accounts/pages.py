@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 
 __all__ = ["HANDLERS"]
 
+_HERE: Final = frozenset({"localhost", "127.0.0.1", "[::1]", "::1"})
+"""What a browser on the hub's own machine calls it."""
+
 _DONE: Final = {
     "groups": "The groups were changed.",
     "administrator": "It was changed who administrates.",
@@ -151,6 +154,8 @@ class SignIn(LoginHandler):
         **values
             What is in it.
         """
+        # Where the first password was printed, only who sits there can look.
+        values.setdefault("is_here", self.request.host_name in _HERE)
         failed = self.request.method == "POST" and re.fullmatch(r"\d+\.html", name)
         return super().render_template("error.html" if failed else name, **values)
 
