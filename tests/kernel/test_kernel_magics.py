@@ -13,6 +13,7 @@ from upramp.errors import ReferenceFileError, UprampError, UsageError
 from upramp.kernel.arguments import CALIBRATE_OPTIONS, _calibrate_parser, calibrate_arguments
 from upramp.kernel.completion import candidates
 from upramp.kernel.context import prepare
+from upramp.kernel.displays import result_card
 from upramp.kernel.records import MEDIA_TYPE
 
 
@@ -64,14 +65,23 @@ def test_an_archive_alone_leads_to_its_cache(tmp_path, monkeypatch):
     assert "CRDS_PATH" not in elsewhere
 
 
-def test_calibrate_stores_the_result_and_a_record(shell, exposure):
-    done = shell.run(f"%calibrate {exposure} --set jump.rejection_threshold=5 --to mine")
+def test_calibrate_stores_the_result_and_a_record(shell, exposure, tmp_path):
+    done = shell.run(
+        f"%calibrate {exposure} --set jump.rejection_threshold=5 --to mine -o {tmp_path}"
+    )
     assert done.error is None
     assert shell.ipython.user_ns["mine"] is done.value
     assert done.value.provenance["overrides"] == {"jump.rejection_threshold": "5"}
     records = [data[MEDIA_TYPE] for data in done.data if MEDIA_TYPE in data]
     assert [run["context"] for run in records[0]["runs"]] == ["jwst_0001.pmap"]
     assert any("is calibrated" in data.get("text/plain", "") for data in done.data)
+    # What was written is said once: by the result, which is the cell's value.
+    assert not any("wrote" in data.get("text/plain", "") for data in done.data)
+    assert str(tmp_path) in result_card(done.value).to_text()
+    # As HTML, whose lines a page does not break inside words.
+    assert "<div>Record of this calibration: engine upramp" in next(
+        data["text/html"] for data in done.data if MEDIA_TYPE in data
+    )
     shown = shell.run("%provenance").value
     assert shown.data["engine"] == "upramp"
     assert "jwst_nircam_dark_0001.fits" in shown.to_text()

@@ -75,9 +75,16 @@ class Session:
         if runs:
             from upramp.stages.provenance import plain
 
+            from .markup import escaped
             from .records import MEDIA_TYPE, SCHEMA
 
-            data = {MEDIA_TYPE: {"schema": SCHEMA, "runs": plain(runs)}, "text/plain": _line(runs)}
+            line = _line(runs)
+            data = {
+                MEDIA_TYPE: {"schema": SCHEMA, "runs": plain(runs)},
+                # Of plain text, JupyterLab breaks the lines inside words.
+                "text/html": f"<div>{escaped(line)}</div>",
+                "text/plain": line,
+            }
             self.shell.display_pub.publish(data=data)
 
     # ---- what was before it

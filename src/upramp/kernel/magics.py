@@ -147,5 +147,5 @@ def _concluded(result: Any, name: str, seconds: float) -> Card:
     from .markup import Card
 
     source = result.provenance.get("input", {}).get("file", "the exposure")
-    text = f"{source} is calibrated, in {seconds:.1f} s; the result is in {name}"
-    return Card(text, [("wrote", os.fspath(path)) for path in result.products])
+    # What was written is listed once: by the result itself.
+    return Card(f"{source} is calibrated, in {seconds:.1f} s; the result is in {name}")
