@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import itertools
+import re
 
 import numpy as np
 import pytest
@@ -232,7 +233,7 @@ def test_a_stroke_draws_what_the_call_draws(path):
             call(calling)
             assert_same_bits(drawing.flags(), calling.flags())
             assert (drawing.flags() != before).any(), stroke
-            assert "groups of pixels" in drawing.status
+            assert " by hand" in drawing.status
         for _ in strokes:
             drawing.image.act("undo")
         assert_same_bits(drawing.flags(), drawing.engine.mask.automatic)
@@ -244,6 +245,32 @@ def test_a_stroke_draws_what_the_call_draws(path):
     finally:
         drawing.close()
         calling.close()
+
+
+def test_the_status_says_what_the_table_counts(widget):
+    automatic = widget.engine.mask.automatic
+    x, y = quiet_pixel(automatic, widget.engine.slopes)
+    cleared = int(((automatic & JUMP) != 0)[0, 5].sum())
+    assert cleared > 3
+    # What it erases where nothing is flagged is no flag that changes.
+    widget.flag(np.ones(widget.shape[2:], np.bool_), groups=5, erase=True)
+    assert widget.counts()["JUMP_DET"]["cleared_by_hand"] == cleared
+    assert widget.status == f"erase pixels: {cleared:,} more JUMP_DET cleared by hand"
+    widget.undo()
+    assert widget.status == f"erase pixels: {cleared:,} fewer JUMP_DET cleared by hand"
+    widget.circle(x, y, 0, groups=[3, 4, 5])
+    assert widget.status == "circle: 3 more JUMP_DET set by hand"
+    widget.circle(x, y, 0, groups=3)
+    assert widget.status == "circle: no flag changed"
+    change = widget.snowball(x, y, 3, 1, group=6, keep_labels=True)
+    told = re.findall(r"([\d,]+) more (\w+) set by hand", widget.status)
+    counts = widget.counts()
+    before = {"JUMP_DET": 3, "SATURATED": 0}
+    assert {flag for _, flag in told} == set(before)
+    for number, flag in told:
+        more = counts[flag]["set_by_hand"] - before[flag]
+        assert int(number.replace(",", "")) == more > 0
+    assert change.left_alone == 0 or f"{change.left_alone} left alone" in widget.status
 
 
 def test_which_groups_are_drawn_into(widget):

@@ -88,7 +88,8 @@ def test_flags_follow_a_threshold_and_equal_those_of_a_whole_run(widget, path, t
     before, after = widget.apply()
     assert after.groups == int(((expected & JUMP) != 0).sum())
     assert before != after
-    assert f"{after.groups} groups" in widget.status
+    assert f"{after.groups:,} in {after.pixels:,} pixels" in widget.status
+    assert f"at first {before.groups:,}" in widget.status
     widget.plane = "rate"
     assert_same_bits(widget.model.rate(widget.parameters), result.rate.data)
     np.testing.assert_array_equal(

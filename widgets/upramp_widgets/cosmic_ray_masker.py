@@ -10,10 +10,11 @@ import numpy as np
 
 from upramp.errors import UprampError
 
+from .arrangement import BESIDE, WRAPPED
 from .core.mask import MaskModel
 from .core.ramp import RampModel
 from .display import Pictured, display_mode
-from .masker_controls import MaskerControls
+from .masker_controls import MaskerControls, differences
 from .masker_engine import MaskerEngine
 from .masker_exchange import MaskerExchange
 from .masker_files import given, load
@@ -125,6 +126,7 @@ class CosmicRayMasker(Working, Pictured, MaskerExchange):
             self.model.close()
             raise
         self.controls = MaskerControls(self)
+        self._counted = self.counts()
         self._arrange()
         self.image.on_stroke(self._stroked)
         self.image.on_action(self._acted)
@@ -253,17 +255,24 @@ class CosmicRayMasker(Working, Pictured, MaskerExchange):
             self.status = "there is nothing more"
             return
         self.engine.edited(change)
+        told = ""
         if change:
             self.image.refresh_masks()
-            self._tell()
+            told = differences(self._counted, self._tell())
             if self.engine.searched_with is not None:
                 self._worker.ask(self._catch_up)
         spared = f", {change.left_alone:,} left alone" if change.left_alone else ""
-        self.status = f"{change.label}: {change.changed:,} groups of pixels{spared}"
+        self.status = f"{change.label}: {told or 'no flag changed'}{spared}"
 
     def _arrange(self) -> None:
-        images = ipywidgets.HBox(self.views.together(), layout={"flex_flow": "row wrap"})
-        self.children = [self.controls.top, images, self.controls.bottom]
+        images = self.views.together()
+        controls = self.controls.bottom
+        # Two images have the width; what stands around one is beside it where there is room.
+        for view in images:
+            view.layout = BESIDE if len(images) == 1 else {"flex": "1 1 360px"}
+        controls.layout.flex = "1 1 400px" if len(images) == 1 else "1 0 100%"
+        row = ipywidgets.HBox([*images, controls], layout=WRAPPED)
+        self.children = [self.controls.top, row]
 
     def _show(self, _: Any) -> None:
         if self.plane != "rate":
@@ -366,8 +375,10 @@ class CosmicRayMasker(Working, Pictured, MaskerExchange):
         if self._problem is not None:
             raise self._problem
 
-    def _tell(self) -> None:
-        self.controls.tell(self.counts())
+    def _tell(self) -> dict[str, dict[str, int]]:
+        self._counted = self.counts()
+        self.controls.tell(self._counted)
+        return self._counted
 
     def _told(self) -> str:
         jumps = self.counts()["JUMP_DET"]

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 import ipywidgets
 import traitlets
 
+from .arrangement import row
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -54,7 +56,10 @@ class Controls:
             style={"button_width": "auto"},
         )  # fmt: skip
         traitlets.link((owner, "plane"), (plane, "value"))
-        self.top = ipywidgets.HBox([plane, self._integrations(owner.model.shape[0])])
+        looked_at: list[ipywidgets.Widget] = [plane]
+        if owner.model.shape[0] > 1:
+            looked_at.append(self._integrations(owner.model.shape[0]))
+        self.top = row(looked_at)
         apply = ipywidgets.Button(description="Apply", tooltip="search the whole detector anew")
         apply.on_click(lambda _: owner.apply())
         pin = ipywidgets.Button(description="Pin", tooltip="keep this pixel's ramp in the plot")
@@ -64,12 +69,20 @@ class Controls:
         self._parameters = ipywidgets.VBox()
         more = ipywidgets.Accordion([self._parameters], titles=("jump and ramp_fit",))
         self._steps = ipywidgets.SelectMultiple(
-            description="ramp after", rows=4, tooltip="draw the ramp after these corrections, too"
+            description="ramp after",
+            rows=5,
+            tooltip="draw the ramp after these corrections, too",
+            style={"description_width": "initial"},
+            layout={"flex": "0 1 220px", "width": "auto"},
         )
         self._steps.observe(self._choose_steps, "value")
         owner.observe(self._follow_steps, "corrections")
         self.text = ipywidgets.HTML()
-        self.bottom = ipywidgets.VBox([ipywidgets.HBox([apply, pin, unpin, self._steps]), more])
+        self.under = row([apply, pin, unpin])
+        self.text.layout.flex = "1 0 260px"
+        self.beside = ipywidgets.HBox([self.text, self._steps], layout={"flex": "1 1 auto"})
+        self.bottom = ipywidgets.VBox([more])
+        self.bottom.add_class("upramp-controls")
 
     def _integrations(self, count: int) -> ipywidgets.Widget:
         owner = self._owner
@@ -78,8 +91,8 @@ class Controls:
             min=1,
             max=count,
             description="integration",
-            disabled=count == 1,
-            layout={"width": "300px"},
+            style={"description_width": "initial"},
+            layout={"width": "260px"},
         )
         # People count integrations from 1, as the pipeline's keywords do.
         slider.observe(lambda told: setattr(owner, "integration", told["new"] - 1), "value")

@@ -9,6 +9,7 @@ import traitlets
 
 from upramp.errors import UprampError
 
+from .arrangement import row
 from .masker_traits import PLANES
 
 if TYPE_CHECKING:
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
 
     from .cosmic_ray_masker import CosmicRayMasker
 
-__all__ = ["MaskerControls"]
+    Counts = dict[str, dict[str, int]]
+
+__all__ = ["MaskerControls", "differences"]
 
 _BITS: Final = ("JUMP_DET", "SATURATED", "DO_NOT_USE")
 """Flags that a hand may want to set; all others by a call."""
@@ -43,12 +46,12 @@ class MaskerControls:
         looked_at = [plane]
         if nints > 1:
             looked_at.append(self._integrations(nints))
-        self.top = _row(looked_at)
+        self.top = row(looked_at)
         self.text = ipywidgets.HTML()
         self.bottom = ipywidgets.VBox(
             [
-                _row(self._where(nints, ngroups)),
-                _row(self._files()),
+                row(self._where(nints, ngroups)),
+                row(self._files()),
                 self.text,
             ]
         )
@@ -183,7 +186,7 @@ class MaskerControls:
         button.on_click(click)
         return button
 
-    def tell(self, counts: dict[str, dict[str, int]]) -> None:
+    def tell(self, counts: Counts) -> None:
         """Say how much is flagged.
 
         Parameters
@@ -194,7 +197,7 @@ class MaskerControls:
         rows = "".join(
             f"<tr><td>{name}</td>"
             + "".join(
-                f'<td style="padding:0 12px;text-align:right">{found[key]:,}</td>'
+                f'<td style="padding-left:16px;text-align:right">{found[key]:,}</td>'
                 for key in ("automatic", "set_by_hand", "cleared_by_hand", "total")
             )
             + "</tr>"
@@ -202,18 +205,29 @@ class MaskerControls:
             if any(found.values())
         )
         head = "".join(
-            f'<th style="padding:0 12px;text-align:right;font-weight:500">{word}</th>'
+            f'<th style="padding-left:16px;text-align:right;font-weight:500">{word}</th>'
             for word in ("automatic", "set by hand", "cleared by hand", "in all")
         )
         self.text.value = (
-            '<table style="line-height:1.5;margin-left:48px"><tr>'
+            '<table style="line-height:1.5;margin-left:41px"><tr>'
             f'<th style="text-align:left;font-weight:500">groups of pixels</th>{head}</tr>'
             f"{rows}</table>"
         )
 
 
-def _row(widgets: list[ipywidgets.Widget]) -> ipywidgets.Widget:
-    for widget in widgets[1:]:
-        widget.layout.margin = "2px 2px 2px 14px"
-    layout = {"flex_flow": "row wrap", "align_items": "center", "padding": "0 0 0 46px"}
-    return ipywidgets.HBox(widgets, layout=layout)
+def differences(before: Counts, after: Counts) -> str:
+    """Say what was set and cleared by hand between two counts; empty for nothing.
+
+    Parameters
+    ----------
+    before, after
+        As the mask gives them.
+    """
+    told = []
+    for flag, found in after.items():
+        for key in ("set_by_hand", "cleared_by_hand"):
+            more = found[key] - before.get(flag, {}).get(key, 0)
+            if more:
+                kind = "more" if more > 0 else "fewer"
+                told.append(f"{abs(more):,} {kind} {flag} {key.replace('_', ' ')}")
+    return ", ".join(told)

@@ -13,6 +13,7 @@ import numpy as np
 from upramp.dq import GROUP
 
 from .core.mask_paint import cleared, combined, marked
+from .core.render_layers import JUMP
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,7 +34,7 @@ _SATURATED: Final = 8
 _DO_NOT_USE: Final = 16
 
 LAYERS: Final = (
-    ("automatic", AUTOMATIC, "#ff5fd2", True),
+    ("automatic", AUTOMATIC, JUMP, True),
     ("set by hand", SET, "#00e5c8", True),
     ("cleared by hand", CLEARED, "#5a9bff", True),
     ("saturated", _SATURATED, "#ffb000", False),

@@ -10,6 +10,7 @@ from upramp.dq import GROUP
 
 from .alike import keep_alike
 from .core.render import as_source
+from .core.render_layers import PALE
 from .masker_layers import AUTOMATIC, CLEARED, LAYERS, SET
 from .masker_planes import MaskerPlanes
 from .masker_traits import SHARED
@@ -30,12 +31,7 @@ __all__ = ["MaskerViews"]
 _LINKED: Final = ("xlim", "ylim", "vmin", "vmax", "stretch", "cmap", "x", "y")
 """What two images side by side have in common."""
 
-_PALE: Final = "#ffb3ec"
-"""Of what a threshold will find; what it found has the full colour."""
-
 _TOLD: Final = AUTOMATIC | SET | CLEARED
-
-_WIDE: Final = {"flex": "1 1 360px", "min_width": "320px"}
 
 
 class MaskerViews:
@@ -59,9 +55,7 @@ class MaskerViews:
         self.beside: ImageView | None = None
         self._covers: tuple[tuple[str, ...], bool] | None = None
         self._tells = True
-        self.image = ImageView(
-            title=self._title, tools=TOOLS, layout=_WIDE, threshold_colour=_PALE
-        )
+        self.image = ImageView(title=self._title, tools=TOOLS, threshold_colour=PALE)
         self.show()
         for name in SHARED:
             if name in chosen:
@@ -147,7 +141,6 @@ class MaskerViews:
                 panel=False,
                 title="Rate without the mask",
                 tools=("pan", "inspect"),
-                layout=_WIDE,
             )
         self.beside.show(without, key=id(without))
         keep_alike(self.image, self.beside, _LINKED)

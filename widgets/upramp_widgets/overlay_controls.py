@@ -10,6 +10,7 @@ import traitlets
 
 from upramp.errors import UprampError
 
+from .arrangement import row
 from .core.sky_apertures import INSTRUMENTS, MAIN
 from .core.sky_labels import STYLES
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["OverlayControls"]
 
 _WORDS: Final = {"description_width": "initial"}
-_ROW: Final = {"flex_flow": "row wrap"}
 _WIDE: Final = "   "
 """What stands between two parts of a readout; a page would make it one blank."""
 
@@ -37,14 +37,15 @@ class OverlayControls:
 
     def __init__(self, owner: WcsOverlay) -> None:
         self._owner = owner
-        self.top = ipywidgets.HBox(self._lines(), layout=_ROW)
+        self.top = row(self._lines())
         self.text = ipywidgets.HTML()
         self.bottom = ipywidgets.VBox(
             [
-                ipywidgets.HBox(self._layers(), layout=_ROW),
-                ipywidgets.HBox(self._files(), layout=_ROW),
+                row(self._layers()),
+                row(self._files()),
                 self.text,
-            ]
+            ],
+            layout={"flex": "1 1 400px"},
         )
 
     def tell(self, rows: list[tuple[str, str]]) -> None:
@@ -61,7 +62,9 @@ class OverlayControls:
             for of, what in rows
             if what
         )
-        self.text.value = f'<table style="line-height:1.5;text-align:left">{told}</table>'
+        self.text.value = (
+            f'<table style="line-height:1.5;margin-left:41px;text-align:left">{told}</table>'
+        )
 
     def _lines(self) -> list[ipywidgets.Widget]:
         owner = self._owner
@@ -76,7 +79,7 @@ class OverlayControls:
             description="lines",
             tooltip="about how many meridians and parallels",
             style=_WORDS,
-            layout={"width": "260px", "margin": "2px 12px"},
+            layout={"width": "260px"},
         )
         # More can be set by a program than the slider offers.
         owner.observe(lambda told: setattr(lines, "value", min(told["new"], 20)), "lines")
@@ -85,7 +88,7 @@ class OverlayControls:
             value=owner.outside,
             description="beyond the bounding box",
             indent=False,
-            layout={"width": "auto", "margin": "2px 12px"},
+            layout={"width": "auto"},
         )
         traitlets.link((owner, "outside"), (outside, "value"))
         return [style, lines, outside]
@@ -108,7 +111,7 @@ class OverlayControls:
             value=False,
             description="every aperture",
             indent=False,
-            layout={"width": "auto", "margin": "2px 12px"},
+            layout={"width": "auto"},
         )
         self._followed = False
         for control in (self.instruments, self.every):

@@ -38,7 +38,7 @@ _PICTURE: Final = 540.0
 _LEAST: Final = 120.0
 _BAR: Final = (0.25, 34.0, 46.0)
 """Of the scale bar in the lower right corner: share of the width, dots beside, dots high."""
-_ROSE: Final = 118.0
+_ROSE: Final = 90.0
 """Dots of the compass in the upper right corner."""
 _TURNED: Final = 0.01
 """Radians, and share of a pixel's size, by which a compass may be wrong."""

@@ -15,9 +15,11 @@ from upramp.dq import GROUP
 from upramp.errors import UprampError, UsageError
 
 from .alike import keep_alike
+from .arrangement import BESIDE, WRAPPED
 from .core.colormaps import COLORMAPS
 from .core.ramp import Counts, RampModel
 from .core.ramp_picture import ramp_picture
+from .core.render_layers import JUMP, PALE
 from .core.stretch import STRETCHES
 from .display import Pictured
 from .inspector_controls import Controls
@@ -127,9 +129,9 @@ class RampInspector(Working, Pictured, ipywidgets.VBox):
             title=self.model.name,
             unit="DN",
             tools=("pan", "inspect", "box"),
-            layout={"flex": "1 1 400px", "min_width": "320px"},
+            threshold_colour=PALE,
         )
-        self.ramps = RampView()
+        self.ramps = RampView(width=490)
         self._worker = Worker("upramp inspector", self._failed)
         self._planes: dict[tuple[str, int, int], NDArray[np.float32]] = {}
         self._flags: NDArray[np.uint8] | None = None
@@ -151,10 +153,14 @@ class RampInspector(Working, Pictured, ipywidgets.VBox):
         for name, value in chosen.items():
             setattr(self, name, value)
         self.controls = Controls(self)
-        self._beside = ipywidgets.VBox([self.controls.text], layout={"flex": "0 0 560px"})
+        # Under one another where a page is narrow; the words beside the plot where it is wide.
+        words = ipywidgets.HBox([self.controls.beside], layout={"flex": "1 1 400px"})
+        self._plot = ipywidgets.HBox(layout={"flex": "0 0 500px"})
+        ramps = ipywidgets.HBox([self._plot, words], layout={"flex": "1 1 500px", **WRAPPED})
+        left = ipywidgets.VBox([self.image, self.controls.under], layout=BESIDE)
         self.children = [
             self.controls.top,
-            ipywidgets.HBox([self.image, self._beside]),
+            ipywidgets.HBox([left, ramps], layout=WRAPPED),
             self.controls.bottom,
         ]
         self.image.on_click(self._clicked)
@@ -173,7 +179,7 @@ class RampInspector(Working, Pictured, ipywidgets.VBox):
 
     def _add_plot(self) -> None:
         """Put the plot beside the image: it takes longer to make, and the image need not wait."""
-        self._beside.children = [self.ramps.widget(), self.controls.text]
+        self._plot.children = [self.ramps.widget()]
 
     # ---- what a person does, as calls
 
@@ -409,7 +415,7 @@ class RampInspector(Working, Pictured, ipywidgets.VBox):
         self._before = Counts.of(self._flags)
         self._show_plane()
         self._show_significance()
-        self.image.set_mask("jump", self._jumps, "#ff5fd2", label="jump")
+        self.image.set_mask("jump", self._jumps, JUMP, label="jump")
         self._draw_ramps()
         self.busy, self.status = False, self._told()
 
@@ -466,10 +472,9 @@ class RampInspector(Working, Pictured, ipywidgets.VBox):
 
     def _told(self) -> str:
         before, after = self.counts()
-        return (
-            f"jumps: {after.groups} groups of {after.pixels} pixels "
-            f"(at first {before.groups} of {before.pixels})"
-        )
+        told = f"jumps: {after.groups:,} in {after.pixels:,} pixels"
+        first = f"at first {before.groups:,} in {before.pixels:,}"
+        return told if after == before else f"{told}; {first}"
 
     def _failed(self, error: Exception) -> None:
         self.busy, self.status = False, str(error)

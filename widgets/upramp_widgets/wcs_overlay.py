@@ -7,10 +7,12 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
+from ipywidgets import HBox
 
 from upramp.errors import InputError, UprampError
 
 from .alike import keep_alike
+from .arrangement import BESIDE, WRAPPED
 from .display import Pictured, display_mode
 from .overlay_catalogues import OverlayCatalogues
 from .overlay_controls import OverlayControls
@@ -102,7 +104,7 @@ class WcsOverlay(Working, Pictured, OverlayCatalogues):
             tools=("pan", "inspect", "line", "box", "polygon", "circle"),
             paint_colour="#5dff8f",
             stretch="asinh",
-            layout={"flex": "1 1 400px", "min_width": "320px"},
+            layout=BESIDE,
         )
         self._known = threading.Event()
         self._jobs: deque[tuple[Callable[[], Any], str]] = deque()
@@ -119,7 +121,8 @@ class WcsOverlay(Working, Pictured, OverlayCatalogues):
         self._view = OverlayView(self, self._failed)
         self._follow_shapes()
         self.controls = OverlayControls(self)
-        self.children = [self.controls.top, self.image, self.controls.bottom]
+        row = HBox([self.image, self.controls.bottom], layout=WRAPPED)
+        self.children = [self.controls.top, row]
         self.image.on_cursor(self._hovered)
         self.image.on_stroke(self._stroked)
         self.image.on_action(self._acted)

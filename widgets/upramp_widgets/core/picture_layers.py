@@ -24,7 +24,8 @@ __all__ = ["draw_layers"]
 
 _FINE: Final = 2
 """Dots drawn for one that is shown: Pillow draws lines with hard edges."""
-_MOST_LABELS: Final = 80
+_MANY: Final = 80
+"""Marks; more have no words, and are smaller: the image is to be seen between them."""
 _SEAM: Final = (0, 0, 0, 130)
 
 
@@ -63,6 +64,7 @@ def draw_layers(
             brush.arrows(layer)
         else:
             brush.compass(layer)
+    brush.words()
     if chosen is not None:
         brush.pixel(*chosen)
     over = brush.image.resize((view.width, view.height), Image.Resampling.BOX)
@@ -76,6 +78,7 @@ class _Brush:
         self.draw = ImageDraw.Draw(self.image)
         self.view = view
         self.scale = self.size[0] / (view.xlim[1] - view.xlim[0])
+        self._words: list[tuple[str, NDArray[np.float64], str, str]] = []
 
     def at(self, x: Any, y: Any) -> NDArray[np.float64]:
         """Give dots (n, 2), out of pixels of the detector."""
@@ -102,10 +105,15 @@ class _Brush:
         dots = self.at(layer.x, layer.y)
         half = layer.size / 2 * _FINE
         inside = ((dots > -half) & (dots < np.array(self.size) + half)).all(axis=1)
+        many = bool(inside.sum() > _MANY)
+        size = 0.75 * half if many else half
         for x, y in dots[inside]:
-            for colour, width in ((_SEAM, 3.0), (layer.colour, 1.5)):
-                self._mark(layer.shape, x, y, half, colour, width)
-        if layer.labels and inside.sum() <= _MOST_LABELS:
+            for colour, width in (
+                (_SEAM, 2.0 if many else 3.0),
+                (layer.colour, 1.0 if many else 1.5),
+            ):
+                self._mark(layer.shape, x, y, size, colour, width)
+        if layer.labels and not many:
             for index in np.flatnonzero(inside):
                 self._write(
                     layer.labels[index], dots[index] + np.array([half, -half]), layer.colour
@@ -121,12 +129,12 @@ class _Brush:
 
     def compass(self, layer: Compass) -> None:
         """Draw directions in the upper right corner, and a scale bar in the lower one."""
-        middle = np.array([self.size[0] - 124.0, 124.0])
-        self.draw.ellipse((*(middle - 108), *(middle + 108)), fill=(0, 0, 0, 110))
+        middle = np.array([self.size[0] - 96.0, 96.0])
+        self.draw.ellipse((*(middle - 84), *(middle + 84)), fill=(0, 0, 0, 80))
         for letter, (dx, dy) in (("N", layer.north), ("E", layer.east)):
             way = np.array([dx, -dy]) / (math.hypot(dx, dy) or 1)
-            self._arrow(middle, middle + way * 68, layer.colour)
-            self._write(letter, middle + way * 90, layer.colour, "mm")
+            self._arrow(middle, middle + way * 48, layer.colour)
+            self._write(letter, middle + way * 66, layer.colour, "mm")
         if layer.scale > 0:
             self._scale_bar(layer)
 
@@ -198,20 +206,24 @@ class _Brush:
                 barb = size * np.array([math.cos(turn + side), math.sin(turn + side)])
                 self.draw.line((*head, *(head - barb)), fill=paint, width=thick)
 
+    def words(self) -> None:
+        """Write what the layers say, over all of them: no line crosses a word."""
+        face = font(11.5 * _FINE)
+        for text, (x, y), colour, anchor in self._words:
+            # At the right edge it goes to the left.
+            most = self.size[0] - face.getlength(text) - 6
+            self.draw.text(
+                (min(x, most) if anchor == "ls" else x, y),
+                text,
+                fill=colour,
+                font=face,
+                anchor=anchor,
+                stroke_width=5,
+                stroke_fill=(0, 0, 0, 215),
+            )
+
     def _write(self, text: str, at: NDArray[np.float64], colour: str, anchor: str = "ls") -> None:
-        face, text = font(11.5 * _FINE), plain(text)
-        x, y = float(at[0]), float(at[1])
-        if anchor == "ls":  # at the right edge it goes to the left
-            x = min(x, self.size[0] - face.getlength(text) - 6)
-        self.draw.text(
-            (x, y),
-            text,
-            fill=colour,
-            font=face,
-            anchor=anchor,
-            stroke_width=3,
-            stroke_fill=(0, 0, 0, 190),
-        )
+        self._words.append((plain(text), at, colour, anchor))
 
 
 def _unbroken(dots: NDArray[np.float64]) -> list[NDArray[np.float64]]:

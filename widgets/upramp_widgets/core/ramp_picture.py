@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from .render_layers import JUMP
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -27,7 +29,7 @@ COLOURS: Final = (
 )
 """Of pinned pixels, told apart also by those who see no red or no green (Okabe and Ito)."""
 
-_INK: Final = {False: ("#1f2933", "#ffffff", "#e4e7eb"), True: ("#d8dee9", "#111417", "#2b3038")}
+_INK: Final = {False: ("#1f2933", "#ffffff", "#e4e7eb"), True: ("#d8dee9", "#111111", "#2b3038")}
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 12, 26, 40
 
 
@@ -145,6 +147,6 @@ def _ramp(
             draw.line((x - 4, y - 4, x + 4, y + 4), colour, 2)
             draw.line((x - 4, y + 4, x + 4, y - 4), colour, 2)
         elif marks["jump"][group]:
-            draw.polygon((x, y - 6, x - 6, y + 4, x + 6, y + 4), paper, colour, 2)
+            draw.polygon((x, y - 6, x - 6, y + 4, x + 6, y + 4), JUMP, colour, 2)
         else:
             draw.ellipse((x - 3, y - 3, x + 3, y + 3), colour)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FLAG_COLOURS",
+    "JUMP",
+    "PALE",
     "SHAPES",
     "Arrows",
     "Compass",
@@ -46,6 +48,12 @@ FLAG_COLOURS: Final[dict[str, str]] = {
     "REFERENCE_PIXEL": "#9fb4c7",
 }
 """Colours of flags that are met often; told apart on gray, viridis and inferno."""
+
+JUMP: Final = "#ff5fd2"
+"""Of what was found to be a jump, in images and plots."""
+
+PALE: Final = "#ffb3ec"
+"""Of what lies above a threshold; what the search finds there has the full colour."""
 
 _OTHER_COLOURS: Final = ("#4cc9f0", "#f4a261", "#c77dff", "#80ed99", "#ffd6a5", "#ff9ebb")
 

@@ -16,6 +16,7 @@ from bokeh.models import ColumnDataSource, CrosshairTool, HoverTool, Range1d
 from bokeh.plotting import figure
 
 from upramp_widgets.core.ramp_picture import COLOURS
+from upramp_widgets.core.render_layers import JUMP
 
 from .bokeh_host import BokehHost
 
@@ -42,7 +43,7 @@ _STEPS: Final = ("#b14a00", "#a0740a", "#6a7f00", "#00805a", "#007a8a", "#3b66b0
 
 _INK: Final = {
     False: {"ink": "#1f2933", "paper": "#ffffff", "grid": "#e4e7eb", "now": "#1f2933"},
-    True: {"ink": "#d8dee9", "paper": "#111417", "grid": "#2b3038", "now": "#f5f7fa"},
+    True: {"ink": "#d8dee9", "paper": "#111111", "grid": "#2b3038", "now": "#f5f7fa"},
 }
 
 
@@ -159,6 +160,8 @@ class RampView:
             each.border_fill_color = ink["paper"]
             each.outline_line_color = ink["grid"]
             each.border_line_color = None
+            # The dots at its edge keep a little of the theme before: they are not seen.
+            each.styles = {"clip-path": "inset(2px)"}
             each.grid.grid_line_color = ink["grid"]
             for axis in each.axis:
                 axis.axis_label_text_color = ink["ink"]
@@ -323,7 +326,7 @@ def _add_points(points: dict[str, list[Any]], sample: RampSample, colour: str, p
         points["shape"].append(shape)
         points["size"].append(size)
         points["colour"].append(colour)
-        points["fill"].append(colour if kind == "good" else paper)
+        points["fill"].append({"good": colour, "jump": JUMP}.get(kind, paper))
         points["who"].append(who)
         points["group"].append(group + 1)
         points["words"].append(words[group] or "none")

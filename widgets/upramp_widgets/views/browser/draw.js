@@ -5,6 +5,7 @@ import { discRows, ticks } from "./geometry.js";
 import { coarser, paintAbove, paintImage, paintMasks } from "./tiles.js";
 
 const COLOURS = new Map();
+const MANY = 80; // marks: more have no words
 
 /** Draw all of a view's stage. */
 export function drawStage(view) {
@@ -134,8 +135,10 @@ export function limitsOf(store) {
   return [low ?? first, high ?? last];
 }
 
+/** Draw lines and marks, and then all words: no line crosses one. */
 function drawLayers(view, toScreen, ratio) {
   const hidden = new Set(view.model.get("layers_hidden"));
+  view.words = [];
   for (const [name, layer] of view.store.layers) {
     if (hidden.has(name)) continue;
     if (layer.kind === "curves") drawCurves(view, layer, toScreen, ratio);
@@ -143,6 +146,7 @@ function drawLayers(view, toScreen, ratio) {
     else if (layer.kind === "arrows") drawArrows(view, layer, toScreen, ratio);
     else if (layer.kind === "compass") drawCompass(view, layer, toScreen, ratio);
   }
+  for (const word of view.words) halo(view, ratio, ...word);
 }
 
 function drawCurves(view, layer, toScreen, ratio) {
@@ -181,7 +185,7 @@ function drawCurves(view, layer, toScreen, ratio) {
   context.stroke(path);
   context.setLineDash([]);
   layer.labels.forEach((text, i) => {
-    if (places[i]) halo(view, text, places[i].x, places[i].y, layer.colour, ratio);
+    if (places[i]) view.words.push([text, places[i].x, places[i].y, layer.colour]);
   });
 }
 
@@ -194,7 +198,7 @@ function betterPlace(found, x, y, plot) {
   return !found || cost < found.cost ? { x, y, cost } : found;
 }
 
-function halo(view, text, x, y, colour, ratio, align = "start") {
+function halo(view, ratio, text, x, y, colour, align = "start") {
   const { context, plot } = view;
   if (!text) return;
   context.font = `500 ${11.5 * ratio}px ${view.theme.font}`;
@@ -206,8 +210,8 @@ function halo(view, text, x, y, colour, ratio, align = "start") {
   context.textAlign = "left";
   context.textBaseline = "alphabetic";
   context.lineJoin = "round";
-  context.strokeStyle = "rgba(0, 0, 0, 0.75)";
-  context.lineWidth = 3 * ratio;
+  context.strokeStyle = "rgba(0, 0, 0, 0.85)";
+  context.lineWidth = 5 * ratio;
   context.strokeText(text, place, y - 4 * ratio);
   context.fillStyle = colour;
   context.fillText(text, place, y - 4 * ratio);
@@ -224,23 +228,28 @@ function drawPoints(view, layer, toScreen, ratio) {
     const y = toScreen.y(ys[i]);
     if (!(x > plot.at[0] - half && x < plot.at[0] + plot.dots[0] + half)) continue;
     if (!(y > plot.at[1] - half && y < plot.at[1] + plot.dots[1] + half)) continue;
-    mark(path, layer.shape, x, y, half);
     shown.push([i, x, y]);
   }
+  // Where there are many, the image is to be seen between them.
+  const many = shown.length > MANY;
+  const size = many ? 0.75 * half : half;
+  for (const [, x, y] of shown) mark(path, layer.shape, x, y, size);
+  context.globalAlpha = many ? 0.7 : 1;
   if (layer.shape === "dot") {
     context.fillStyle = layer.colour;
     context.fill(path);
   } else {
     context.strokeStyle = "rgba(0, 0, 0, 0.5)";
-    context.lineWidth = 3 * ratio;
+    context.lineWidth = (many ? 2 : 3) * ratio;
     context.stroke(path);
     context.strokeStyle = layer.colour;
-    context.lineWidth = 1.5 * ratio;
+    context.lineWidth = (many ? 1 : 1.5) * ratio;
     context.stroke(path);
   }
-  if (layer.labels.length && shown.length <= 80) {
+  context.globalAlpha = 1;
+  if (layer.labels.length && shown.length <= MANY) {
     for (const [i, x, y] of shown) {
-      halo(view, layer.labels[i], x + half * 0.7, y - half * 0.4, layer.colour, ratio);
+      view.words.push([layer.labels[i], x + half * 0.7, y - half * 0.4, layer.colour]);
     }
   }
 }
@@ -300,12 +309,12 @@ function arrow(path, x0, y0, x1, y1, ratio) {
 
 function drawCompass(view, layer, toScreen, ratio) {
   const { context, plot } = view;
-  const long = 34 * ratio;
-  const x = plot.at[0] + plot.dots[0] - 62 * ratio;
-  const y = plot.at[1] + 62 * ratio;
-  context.fillStyle = "rgba(0, 0, 0, 0.4)";
+  const long = 24 * ratio;
+  const x = plot.at[0] + plot.dots[0] - 48 * ratio;
+  const y = plot.at[1] + 48 * ratio;
+  context.fillStyle = "rgba(0, 0, 0, 0.3)";
   context.beginPath();
-  context.arc(x, y, 54 * ratio, 0, 2 * Math.PI);
+  context.arc(x, y, 42 * ratio, 0, 2 * Math.PI);
   context.fill();
   for (const [letter, [dx, dy]] of [["N", layer.north], ["E", layer.east]]) {
     const size = Math.hypot(dx, dy) || 1;
@@ -316,8 +325,8 @@ function drawCompass(view, layer, toScreen, ratio) {
     context.strokeStyle = layer.colour;
     context.lineWidth = 2 * ratio;
     context.stroke(path);
-    const [tx, ty] = [x + ux * (long + 11 * ratio), y + uy * (long + 11 * ratio)];
-    halo(view, letter, tx, ty + 8.5 * ratio, layer.colour, ratio, "centre");
+    const [tx, ty] = [x + ux * (long + 9 * ratio), y + uy * (long + 9 * ratio)];
+    view.words.push([letter, tx, ty + 8.5 * ratio, layer.colour, "centre"]);
   }
   if (layer.scale > 0) drawScaleBar(view, layer, toScreen, ratio);
 }
@@ -340,7 +349,7 @@ function drawScaleBar(view, layer, toScreen, ratio) {
     context.stroke();
   }
   const text = `${Number(length.toPrecision(3))}${layer.unit}`;
-  halo(view, text, x + dots / 2, y - 2 * ratio, layer.colour, ratio, "centre");
+  view.words.push([text, x + dots / 2, y - 2 * ratio, layer.colour, "centre"]);
 }
 
 function drawPixel(view, toScreen, ratio) {

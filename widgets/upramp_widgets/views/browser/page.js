@@ -7,6 +7,16 @@ export function ownKeys(element) {
   element.setAttribute("data-lm-suppress-shortcuts", "true");
 }
 
+/** Give the colour that is seen behind an element; null where nothing has one. */
+export function groundOf(element) {
+  for (let at = element; at; at = at.parentElement) {
+    const colour = getComputedStyle(at).backgroundColor;
+    // A see-through one is none: what it comes to is not told.
+    if (colour !== "transparent" && !/^rgba|\//.test(colour)) return colour;
+  }
+  return null;
+}
+
 /** Make an element: tag, attributes (functions are listeners), children. */
 export function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);

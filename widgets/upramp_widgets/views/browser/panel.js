@@ -192,7 +192,8 @@ export class Panel {
   refresh() {
     const { view } = this;
     const { model, store } = view;
-    this.title.textContent = model.get("title");
+    write(this.title, model.get("title"));
+    this.title.title = model.get("title");
     for (const button of this.tools.querySelectorAll("[data-tool]")) {
       button.setAttribute("aria-pressed", button.dataset.tool === model.get("tool"));
     }

@@ -5,7 +5,7 @@ import { covers } from "./geometry.js";
 import { decodeTable } from "./codes.js";
 import { drawStage } from "./draw.js";
 import { onKey } from "./keys.js";
-import { ownKeys } from "./page.js";
+import { groundOf, ownKeys } from "./page.js";
 import { Panel } from "./panel.js";
 import { Pointer } from "./pointer.js";
 import { storeOf } from "./store.js";
@@ -106,11 +106,15 @@ export class View {
   }
 
   readTheme() {
-    const style = getComputedStyle(this.panel.element);
+    const { element } = this.panel;
+    const page = groundOf(this.el);
+    if (page) element.style.setProperty("--up-page", page);
+    else element.style.removeProperty("--up-page");
+    const style = getComputedStyle(element);
     const of = (name) => style.getPropertyValue(name).trim();
     // A canvas takes no light-dark() and no variables: probe what they come to.
     const probe = document.createElement("span");
-    this.panel.element.append(probe);
+    element.append(probe);
     const colour = (name) => {
       probe.style.color = `var(${name})`;
       return getComputedStyle(probe).color;
@@ -185,12 +189,12 @@ export class View {
 
   /** Make the stage as wide as the detector needs at its height; lower, if there is no room. */
   shapeStage() {
-    const { stage, main } = this.panel;
+    const { stage, element } = this.panel;
     const most = this.model.get("height");
     const [ny, nx] = this.store.shape;
     const aspect = Math.min(2.4, Math.max(1, nx / ny));
     const wide = Math.round((most - TOP - BOTTOM) * aspect + LEFT + RIGHT);
-    main.style.setProperty("--up-stage", `${wide}px`);
+    element.style.setProperty("--up-stage", `${wide}px`);
     const room = stage.clientWidth;
     const narrow = room > 0 && room < wide;
     const needed = (room - LEFT - RIGHT) / aspect + TOP + BOTTOM;
