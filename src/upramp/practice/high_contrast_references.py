@@ -67,7 +67,7 @@ def psf_mask(
     save_fits(file, path)
 
 
-def throughput(path: Path, detector: Detector, exposure_type: str) -> None:
+def throughput(path: Path, detector: Detector) -> None:
     """Write the part of light that a filter passes, by wavelength in angstroms."""
     from stdatamodels.jwst import datamodels
 
@@ -82,7 +82,6 @@ def throughput(path: Path, detector: Detector, exposure_type: str) -> None:
     ]
     file.filter_table = make_table(file.get_dtype("filter_table"), rows)
     describe(file, detector, "throughput")
-    file.meta.exposure.type = exposure_type
     file.meta.instrument.filter = name
     save_fits(file, path)
 

@@ -18,7 +18,15 @@ from .wavefronts import pupil_axis
 if TYPE_CHECKING:
     from .instruments import Filter
 
-__all__ = ["DIAMETERS", "HOLES", "HOLE_SIZE", "bandpass_curve", "hole_map", "interferogram"]
+__all__ = [
+    "DIAMETERS",
+    "HOLES",
+    "HOLE_SIZE",
+    "STRETCH",
+    "bandpass_curve",
+    "hole_map",
+    "interferogram",
+]
 
 Float = NDArray[np.float64]
 
@@ -41,7 +49,7 @@ DIAMETERS: Final = (6.559348, 6.603464)
 SAMPLES: Final = 320
 """Samples across the pupil."""
 OVERSAMPLING: Final = 5
-_STRETCH: Final = np.array([[0.99282, 0.00618605], [-0.00727008, 0.99854]])
+STRETCH: Final = np.array([[0.99282, 0.00618605], [-0.00727008, 0.99854]])
 """Matrix from rows and columns of the image of the mask to those of the mask."""
 _COLOURS: Final = 15
 _EDGE: Final = 0.02
@@ -124,7 +132,7 @@ def interferogram(
     spacing = axis[1] - axis[0]
     # Where on the mask the light comes from that seems to come from here.
     across, up = np.meshgrid(axis, axis)
-    rows, columns = _STRETCH
+    rows, columns = STRETCH
     holes = hole_map(
         columns[1] * across + columns[0] * up, rows[0] * up + rows[1] * across, spacing
     )
