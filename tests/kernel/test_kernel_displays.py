@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import importlib
 import io
 from types import SimpleNamespace
 
@@ -106,6 +107,36 @@ def test_data_models_and_results(shell):
     assert "float32 8 x 8" in data["text/plain"]
     assert "<i>" not in data["text/html"]
     assert not hasattr(type(model), "_repr_html_")
+
+
+@pytest.mark.parametrize(
+    ("suffixes", "told"),
+    [
+        (("cal", "i2d"), "the resampled image"),
+        (("cal",), "the calibrated image"),
+        (("x1d",), None),
+        ((), None),
+    ],
+)
+def test_a_result_of_any_stage_shows_its_picture(shell, suffixes, told):
+    from stdatamodels.jwst import datamodels
+
+    from upramp.stages import Result
+
+    image = datamodels.ImageModel(np.eye(8, dtype=np.float32))
+    other = datamodels.MultiSpecModel()
+    models = {suffix: other if suffix == "x1d" else image for suffix in suffixes}
+    card = displays.result_card(Result(models, {"input": {"file": "x_rate.fits"}}, (), None))
+    assert bool(card.picture) == bool(told)
+    if told:
+        assert told in card.picture_text
+    assert shell.ipython.display_formatter.format(Result(models, {}, (), None))[0]["text/plain"]
+
+
+def test_what_is_looked_up_by_name_is_there():
+    for module, name in displays._CARDS:
+        if module.startswith("upramp."):
+            assert getattr(importlib.import_module(module), name).__module__ == module
 
 
 def test_no_array_is_made_by_showing_a_model():

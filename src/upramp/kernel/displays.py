@@ -54,6 +54,18 @@ def exposure_card(exposure: Any) -> Card:
     )
 
 
+_PICTURED: Final = {
+    "i2d": "the resampled image",
+    "rate": "the slope image",
+    "cal": "the calibrated image",
+    "psfsub": "the image less its star",
+    "s2d": "the resampled spectrum",
+    "ramp": "the ramp",
+    "dark": "the ramp",
+}
+"""Of which product a result shows a picture: the first that there is."""
+
+
 def result_card(result: Any) -> Card:
     """Show what a calibration gave.
 
@@ -75,12 +87,14 @@ def result_card(result: Any) -> Card:
     if delegated:
         rows.append(("official steps", "; ".join(f"{k}: {v}" for k, v in delegated.items())))
     rows += [("wrote", str(path)) for path in result.products]
-    image = result.rate if result.rate is not None else result.ramp
+    kind = next(
+        (kind for kind in _PICTURED if _array(result.models.get(kind), "data") is not None), ""
+    )
     return Card(
         f"{source}, calibrated",
         rows,
-        picture="" if image is None else thumbnail(image.data),
-        picture_text=f"the slope image of {source}",
+        picture=thumbnail(_array(result.models[kind], "data")) if kind else "",
+        picture_text=f"{_PICTURED.get(kind, '')} of {source}",
         data=result.provenance,
     )
 
@@ -170,7 +184,7 @@ def _summary(model: Any) -> str:
 
     data = _array(model, "data")
     if data is None:
-        return "no data"
+        return type(model).__name__
     text = f"{data.dtype.name} {' x '.join(map(str, data.shape))}"
     meta = getattr(model, "meta", None)
     units = getattr(meta, "bunit_data", None)
@@ -212,7 +226,7 @@ def _at(tree: Any, *names: str) -> Any:
 
 _CARDS: Final[dict[tuple[str, str], Callable[[Any], Card | None]]] = {
     ("upramp.exposure.exposure", "Exposure"): exposure_card,
-    ("upramp.stages.calibration", "Result"): result_card,
+    ("upramp.stages.result", "Result"): result_card,
     ("upramp.stages.compare", "Comparison"): comparison_card,
     ("stdatamodels.model_base", "DataModel"): model_card,
 }
