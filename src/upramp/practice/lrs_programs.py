@@ -40,7 +40,7 @@ LRS: Final = (
     ),
     Program(
         "miri-lrs-slitless",
-        "MIRI low-resolution time series of a transit, SLITLESSPRISM, 40 x 12 groups",
+        "MIRI low-resolution time series of a transit, SLITLESSPRISM, 28 x 12 groups",
         (
             replace(
                 _SLIT,
@@ -49,7 +49,7 @@ LRS: Final = (
                 subarray="SLITLESSPRISM",
                 exposure_type="MIR_LRS-SLITLESS",
                 groups=12,
-                integrations=40,
+                integrations=28,
                 frame_time=0.15904,
                 dithers=1,
                 dither_type=None,
