@@ -15,7 +15,7 @@ from upramp.dq import GROUP
 from upramp.errors import UprampError, UsageError
 
 from .alike import keep_alike
-from .arrangement import BESIDE, WRAPPED
+from .arrangement import NARROW, WRAPPED
 from .core.colormaps import COLORMAPS
 from .core.ramp import Counts, RampModel
 from .core.ramp_picture import ramp_picture
@@ -52,6 +52,9 @@ _SHARED: Final = (
 _JUMP: Final = np.uint8(GROUP["JUMP_DET"])
 _QUICK: Final = 1_000_000
 """Pixels of a view whose search is done before that of the whole detector."""
+
+_GLANCE: Final = 0.3
+"""Seconds in which a page draws the flags of a view before the whole detector is searched."""
 
 
 class RampInspector(Working, Pictured, ipywidgets.VBox):
@@ -157,7 +160,7 @@ class RampInspector(Working, Pictured, ipywidgets.VBox):
         words = ipywidgets.HBox([self.controls.beside], layout={"flex": "1 1 400px"})
         self._plot = ipywidgets.HBox(layout={"flex": "0 0 500px"})
         ramps = ipywidgets.HBox([self._plot, words], layout={"flex": "1 1 500px", **WRAPPED})
-        left = ipywidgets.VBox([self.image, self.controls.under], layout=BESIDE)
+        left = ipywidgets.VBox([self.image, self.controls.under], layout=NARROW)
         self.children = [
             self.controls.top,
             ipywidgets.HBox([left, ramps], layout=WRAPPED),
@@ -452,8 +455,8 @@ class RampInspector(Working, Pictured, ipywidgets.VBox):
         if (window[0].stop - window[0].start) * (window[1].stop - window[1].start) < _QUICK:
             self._tried = window, self.model.window(window, parameters).groupdq
             self.image.refresh_masks()
-        if self._worker.outdated:
-            return
+            if not self._worker.rest(_GLANCE):
+                return
         self._flags = self.model.flags(parameters)
         self._tried = None
         self._planes.clear()

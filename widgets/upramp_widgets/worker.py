@@ -52,6 +52,24 @@ class Worker:
         """Whether something newer waits."""
         return self._next is not None
 
+    def rest(self, seconds: float) -> bool:
+        """Have the work at hand pause, unless something newer comes.
+
+        What it has found so far is drawn meanwhile, by a machine that has nothing else to do.
+
+        Parameters
+        ----------
+        seconds
+            How long.
+
+        Returns
+        -------
+        bool
+            Whether it is to go on: nothing newer has come.
+        """
+        with self._condition:
+            return not self._condition.wait_for(lambda: self._next is not None, seconds)
+
     def wait(self, seconds: float | None = None) -> bool:
         """Wait until nothing is left to do; say whether that came in time.
 
