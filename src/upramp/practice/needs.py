@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Reference", "entries", "file_name", "wanted_references"]
 
+_ASDF = {"distortion", "filteroffset", "abvegaoffset", "wavelengthrange"}
 _IMAGING = ("NIRCAM", "NIRISS", "MIRI")
 
 
@@ -67,7 +68,9 @@ def file_name(reference: Reference) -> str:
     """Name of a reference's file: the same whatever else an archive holds."""
     instrument = DETECTORS[reference.detector].instrument
     serial = 1 + _all_of_type(instrument, reference.reftype).index(_identity(reference))
-    asdf = reference.reftype in {"distortion", "filteroffset", "abvegaoffset"}
+    asdf = reference.reftype in _ASDF
+    if reference.reftype == "specwcs":
+        asdf = instrument != "MIRI"  # a table there
     if reference.reftype == "extract1d":
         return f"jwst_{instrument.lower()}_{reference.reftype}_{serial:04d}.json"
     suffix = "asdf" if asdf or reference.reftype.startswith("pars-") else "fits"

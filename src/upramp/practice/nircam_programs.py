@@ -38,32 +38,15 @@ _DIRECT = ExposurePlan(
     frame_time=10.73677,
     scene="wfss-direct",
     visit="jw99102001001",
-    dithers=2,
 )
 _DISPERSED = replace(
     _DIRECT,
-    root="jw99102001001_02101_00003_nrcalong",
+    root="jw99102001001_02101_00002_nrcalong",
     detector="NRCALONG-GRISMR",
     exposure_type="NRC_WFSS",
-    groups=5,
+    groups=8,
     scene="wfss",
 )
-_DITHERS = ((0.0, 0.0), (3.1, 2.3))
-
-
-def _at_each_dither(plan: ExposurePlan) -> tuple[ExposurePlan, ...]:
-    first = int(plan.root[20:25])
-    return tuple(
-        replace(
-            plan,
-            root=f"{plan.root[:20]}{first + k:05d}{plan.root[25:]}",
-            offset=offset,
-            dither=k + 1,
-        )
-        for k, offset in enumerate(_DITHERS)
-    )
-
-
 NIRCAM_MODES: Final = (
     Program(
         "nircam-tso-imaging",
@@ -73,8 +56,8 @@ NIRCAM_MODES: Final = (
     ),
     Program(
         "nircam-wfss",
-        "NIRCam slitless spectra, GRISMR with F356W, full frame, and direct images, two dithers",
-        (*_at_each_dither(_DIRECT), *_at_each_dither(_DISPERSED)),
+        "NIRCam slitless spectra, GRISMR with F356W, 8 groups, full frame, and a direct image",
+        (_DIRECT, _DISPERSED),
         on_request=True,
     ),
 )

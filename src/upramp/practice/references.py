@@ -40,6 +40,7 @@ __all__ = [
     "reset",
     "rscd",
     "saturation",
+    "slitless_background",
     "superbias",
 ]
 
@@ -180,6 +181,24 @@ def flat(
     error = np.full_like(response, 1e-4)
     planes = [_scaled("SCI", response), _scaled("ERR", error), _whole_dq(dq)]
     _write(path, "FLAT", detector, subarray, planes, model="FlatModel")
+
+
+def slitless_background(
+    path: Path, detector: Detector, subarray: Subarray, seen: Float, exposure_type: str
+) -> None:
+    """Write what the sky alone gives through a grism, DN/s."""
+    planes = [
+        _scaled("SCI", seen),
+        _scaled("ERR", np.zeros_like(seen)),
+        _whole_dq(np.zeros(seen.shape, np.uint32)),
+    ]
+    keywords = {
+        "EXP_TYPE": exposure_type,
+        "FILTER": next(iter(detector.filters)),
+        "PUPIL": detector.pupil,
+        "BUNIT": "DN/s",
+    }
+    _write(path, "BKG", detector, subarray, planes, keywords, model="WfssBkgModel")
 
 
 def pixel_area(

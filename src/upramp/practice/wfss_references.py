@@ -8,7 +8,7 @@ import numpy as np
 
 from . import grism, wfss_scene
 from .model_files import describe, make_table, save_asdf, save_fits
-from .references import flat
+from .references import flat, slitless_background
 from .setups import area_of, character_of, full_of, psf_of
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def _aperture_corrections(path: Path, detector: Detector, seed: int) -> None:
     from stdatamodels.jwst import datamodels
 
     file = datamodels.NrcWfssApcorrModel()
-    sizes = np.arange(1, 101, dtype=np.uint8)
+    sizes = np.arange(1, 101)
     waves = np.array([2.4, 5.1])
     rows = []
     for name in detector.filters:
@@ -178,21 +178,12 @@ def _aperture_corrections(path: Path, detector: Detector, seed: int) -> None:
 
 def _background(path: Path, detector: Detector, seed: int) -> None:
     """Write the sky through the grism, DN/s, before the flat is divided out."""
-    from stdatamodels.jwst import datamodels
-
     character = character_of(detector.key, seed)
     area = area_of(detector.key)[1]
     sky = wfss_scene.background(detector.shape)
     response = character.efficiency * area * np.float32(detector.gain) / character.gain
-    file = datamodels.WfssBkgModel(data=np.where(character.light, sky * response, np.float32(0)))
-    file.err = np.zeros(detector.shape, np.float32)
-    file.dq = np.zeros(detector.shape, np.uint32)
-    _describe(file, detector, "bkg")
-    file.meta.instrument.filter = next(iter(detector.filters))
-    file.meta.instrument.pupil = detector.pupil
-    file.meta.bunit_data = "DN/s"
-    _place(file, detector)
-    save_fits(file, path)
+    seen = np.where(character.light, sky * response, np.float32(0))
+    slitless_background(path, detector, full_of(detector.key), seen, _TYPE)
 
 
 def _response(path: Path, detector: Detector, seed: int) -> None:
@@ -207,15 +198,6 @@ def _describe(file: Any, detector: Detector, reftype: str) -> None:
     file.meta.exposure.type = _TYPE
     for name in ("module", "channel"):
         setattr(file.meta.instrument, name, getattr(detector, name))
-
-
-def _place(file: Any, detector: Detector) -> None:
-    meta = file.meta.subarray
-    whole = full_of(detector.key)
-    meta.name = "FULL"
-    meta.xstart, meta.ystart = whole.start
-    meta.xsize, meta.ysize = whole.size
-    meta.fastaxis, meta.slowaxis = detector.fastaxis, detector.slowaxis
 
 
 def _scalars(dtype: Any) -> list[tuple[str, Any]]:

@@ -46,7 +46,7 @@ _SAMPLES: Final = 16
 """Per pixel along a trace."""
 _BACKGROUND = 0.2
 """DN/s where the whole field lights a pixel."""
-_ROWS = 28
+_ROWS = 9
 """Sources, each on rows of its own."""
 
 
@@ -120,7 +120,7 @@ def make_sources(seed: int, geometry: Geometry, subarray: Subarray, roll: float)
         x = rng.uniform(low, nx - 130)
         y = 80 + pitch * (number + 0.5) + rng.uniform(-0.2, 0.2) * pitch
         ra, dec = pointing.sky(*geometry.v2v3(np.array(x), np.array(y)))
-        level = float(np.exp(rng.uniform(np.log(4e-5), np.log(1.6e-4))))
+        level = float(np.exp(rng.uniform(np.log(1.2e-4), np.log(2.5e-4))))
         if number % 4 == 1:
             sources.append(Source(float(ra), float(dec), level, float(rng.normal(-1.7, 0.2))))
             continue
