@@ -1,4 +1,4 @@
-"""A JupyterLab server with folders of its own, and notebooks opened in it."""
+"""A server of JupyterLab or Notebook 7 with folders of its own, and notebooks opened in it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import urllib.request
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from .notebook import PATIENCE, Notebook
+from .notebook7 import Notebook7
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +24,12 @@ __all__ = ["Lab", "until"]
 
 TOKEN: Final = "a-token-of-the-tests"  # noqa: S105 - of a server that only this machine reaches
 Found = TypeVar("Found")
+
+_APPS: Final[dict[str, tuple[type[Notebook], tuple[str, ...]]]] = {
+    "jupyterlab": (Notebook, ("--LabApp.expose_app_in_browser=True", "--LabApp.news_url=None")),
+    "notebook": (Notebook7, ()),
+}
+"""By module: what its pages are, and options of its own."""
 
 
 def until(what: Callable[[], Found], patience: float = PATIENCE, pause: float = 0.03) -> Found:
@@ -59,6 +66,8 @@ class Lab:
         Of its pages.
     python
         Whose packages the server and its kernels have; None for this process's.
+    app
+        ``jupyterlab``, or ``notebook`` for Notebook 7.
     **variables
         Of the environment, besides those of this process.
     """
@@ -68,6 +77,7 @@ class Lab:
         folder: Path,
         theme: str = "JupyterLab Light",
         python: str | None = None,
+        app: str = "jupyterlab",
         **variables: str,
     ) -> None:
         self.folder = folder
@@ -75,6 +85,8 @@ class Lab:
         self.log = folder / "server.log"
         self.root.mkdir(parents=True, exist_ok=True)
         self._python = python or sys.executable
+        self._app = app
+        self._page, self._options = _APPS[app]
         self._settings(theme)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -108,14 +120,13 @@ class Lab:
         with self.log.open("a") as log:
             self.process = subprocess.Popen(
                 [
-                    *(self._python, "-m", "jupyterlab", "--no-browser", "--allow-root"),
+                    *(self._python, "-m", self._app, "--no-browser", "--allow-root"),
                     f"--ServerApp.port={self.port}",
                     "--ServerApp.port_retries=0",
                     "--ServerApp.ip=127.0.0.1",
                     f"--ServerApp.root_dir={self.root}",
                     f"--IdentityProvider.token={TOKEN}",
-                    "--LabApp.expose_app_in_browser=True",
-                    "--LabApp.news_url=None",
+                    *self._options,
                 ],
                 env={**inherited, **own, **self._variables},
                 stdout=log,
@@ -131,7 +142,7 @@ class Lab:
 
     def _answers(self) -> bool:
         if self.process.poll() is not None:
-            raise RuntimeError(f"JupyterLab ended: {self.log.read_text()[-3000:]}")
+            raise RuntimeError(f"{self._app} ended: {self.log.read_text()[-3000:]}")
         try:
             request = urllib.request.Request(f"{self.url}/api?token={TOKEN}")  # noqa: S310 - http
             with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310 - as above
@@ -194,7 +205,7 @@ class Lab:
         if script:
             context.add_init_script(script)
         try:
-            notebook = Notebook(self.url, self.token, context, name)
+            notebook = self._page(self.url, self.token, context, name)
             notebook.load()
             yield notebook
         finally:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from .probe import FIRST_PAINT, FRAMES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from benchmarks._browser import Notebook
 
@@ -20,6 +20,7 @@ __all__ = [
     "drag_frames",
     "first_paint",
     "memory",
+    "note_memory",
     "p95",
     "repeats",
     "rounds",
@@ -35,8 +36,9 @@ Measured = dict[str, list[float]]
 CUBE: Final = 2048 * 2048 * 10 * 4 / 1e6
 """MB of the exposure's groups as float32."""
 
-_MEMORY: Final = """[next(int(line.split()[1]) for line in open("/proc/self/status")
-if line.startswith(name)) * 1024 / 1e6 for name in ("VmRSS", "VmHWM")]"""
+_MEMORY: Final = """[sum(int(line.split()[1]) for line in open("/proc/self/status")
+if line.startswith(names)) * 1024 / 1e6
+for names in (("RssAnon", "RssShmem"), "VmRSS", "VmHWM")]"""
 _OPENING: Final = 180_000
 
 
@@ -83,16 +85,36 @@ def first_paint(notebook: Notebook, ready: str) -> float:
     return float(found) / 1000
 
 
-def memory(notebook: Notebook) -> tuple[float, float]:
-    """Give the kernel's resident memory now and at its peak, in MB.
+def memory(notebook: Notebook) -> tuple[float, float, float]:
+    """Give the kernel's memory in MB: its own, all that is resident, and the most that was.
+
+    What is resident counts pages of files as well, which the system drops when it
+    wants room; the kernel's own it cannot.
 
     Parameters
     ----------
     notebook
         Whose kernel.
     """
-    now, peak = notebook.ask(_MEMORY)
-    return float(now), float(peak)
+    own, resident, peak = notebook.ask(_MEMORY)
+    return float(own), float(resident), float(peak)
+
+
+def note_memory(notebook: Notebook, bare: Sequence[float], found: Measured) -> None:
+    """Note what a kernel holds above what it held at first.
+
+    Parameters
+    ----------
+    notebook
+        Whose kernel.
+    bare
+        What `memory` gave then.
+    found
+        Where it is noted.
+    """
+    own, resident, peak = memory(notebook)
+    found["memory"] = [own - bare[0]]
+    found["resident"], found["peak"] = [resident - bare[1]], [peak - bare[1]]
 
 
 def walk(box: dict[str, float], count: int) -> Iterable[tuple[float, float]]:

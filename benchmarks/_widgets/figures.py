@@ -63,6 +63,7 @@ _FIGURES: Final = (
     _Figure("graticule", "a step of a pan to the new graticule"),
     _Figure("bytes", "over the websocket for a click", "kB"),
     _Figure("memory", "memory over the imports, in cubes of float32", "x", scale=CUBE),
+    _Figure("resident", "the same with pages of files, which the system drops", "x", scale=CUBE),
     _Figure("peak", "the same at its peak", "x", ("most", max), CUBE),
 )
 

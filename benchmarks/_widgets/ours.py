@@ -12,6 +12,7 @@ from .acts import (
     drag_frames,
     first_paint,
     memory,
+    note_memory,
     repeats,
     rounds,
     run_first,
@@ -95,7 +96,7 @@ def _opened(
     with lab.open(browser, cells, name=f"{name}.ipynb", **_PAGE) as notebook:
         notebook.note()
         run_first(notebook)
-        bare, _ = memory(notebook)
+        bare = memory(notebook)
         notebook.page.wait_for_timeout(500)
         painted = first_paint(notebook, _PICTURE)
         if not notebook.ask("w.wait(300)"):
@@ -104,7 +105,7 @@ def _opened(
             found.setdefault("import", []).append(notebook.ask("imported"))
             found.setdefault("made", []).append(notebook.ask("made"))
             found.setdefault("first", []).append(painted)
-        found["bare"] = [bare]
+        found["bare"] = [*bare]
         notebook.page.wait_for_timeout(_QUIET)
         yield notebook
         shut_down(notebook)
@@ -117,8 +118,7 @@ def _inspect(notebook: Notebook, found: Measured) -> None:
     _clicks(notebook, found)
     _stretch(notebook, found)
     _groups(notebook, found)
-    (bare,), (now, peak) = found.pop("bare"), memory(notebook)
-    found["memory"], found["peak"] = [now - bare], [peak - bare]
+    note_memory(notebook, found.pop("bare"), found)
     notebook.do("w.image.center(1000, 1000, 500)")
     notebook.page.wait_for_timeout(_QUIET)
     box = notebook.page.locator(_CANVAS).first.bounding_box()

@@ -19,6 +19,7 @@ from .acts import (
     drag_frames,
     first_paint,
     memory,
+    note_memory,
     repeats,
     rounds,
     run_first,
@@ -120,7 +121,7 @@ def _opened(
     cells = [_IMPORT, _MAKE.format(path=str(path))]
     with lab.open(browser, cells, name="Rampviz.ipynb", **_PAGE) as notebook:
         run_first(notebook)
-        bare, _ = memory(notebook)
+        bare = memory(notebook)
         notebook.page.wait_for_timeout(500)
         painted = first_paint(notebook, _SHOWN.format(after=0))
         # All of its parts come some seconds after the first image.
@@ -129,7 +130,7 @@ def _opened(
             found.setdefault("import", []).append(notebook.ask("imported"))
             found.setdefault("made", []).append(notebook.ask("made"))
             found.setdefault("first", []).append(painted)
-        found["bare"] = [bare]
+        found["bare"] = [*bare]
         yield notebook
         shut_down(notebook)
 
@@ -138,8 +139,7 @@ def _inspect(notebook: Notebook, found: Measured) -> None:
     _clicks(notebook, found)
     _groups(notebook, found)
     _stretch(notebook, found)
-    (bare,), (now, peak) = found.pop("bare"), memory(notebook)
-    found["memory"], found["peak"] = [now - bare], [peak - bare]
+    note_memory(notebook, found.pop("bare"), found)
     _pan(notebook, found)
 
 
