@@ -24,6 +24,9 @@ $(BIN)/.ready: pyproject.toml constraints.txt
 	@echo "installing the packages into $(VENV): some minutes, once"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	# By itself, for a test of the widgets: in the environment it would add pages to the hub's servers.
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade \
+		--target $(VENV)/notebook7 -c constraints.txt notebook
 	touch $@
 
 # A hub needs no more than this; what tests need comes with them.

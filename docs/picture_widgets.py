@@ -30,6 +30,8 @@ CANVAS: Final = ".upramp-image-view canvas.up-canvas"
 THEMES: Final = ("light", "dark")
 
 _GRAYS: Final = 16
+_EXACT: Final = 24
+"""Colours that are kept as they are."""
 _GRAY: Final = 14
 """By how much the channels of a gray may differ."""
 
@@ -162,25 +164,29 @@ def _settle(notebook: Notebook) -> None:
 def _write(taken: bytes, written: Path) -> None:
     """Write a PNG of few colours: noise does not compress, and nobody sees 24 bits of it.
 
-    Grays, which noise is of, are few; colours are chosen by which there are, and not by how
-    often, so that a thin line keeps its own.
+    Grays, which noise is of, are few; those that cover most, as a swatch does, stay exactly as
+    they are; the others are chosen by which there are, and not by how often, so that a thin line
+    keeps its own.
     """
     with Image.open(io.BytesIO(taken)) as image:
         full = image.convert("RGB")
     values = np.asarray(full).astype(np.int16)
     gray = (values.max(axis=2) - values.min(axis=2)) < _GRAY
+    exact, counts = np.unique(values[~gray], axis=0, return_counts=True)
+    often = exact[np.argsort(-counts, kind="stable")[:_EXACT]]
     rounded = np.unique((values[~gray] // 4) * 4 + 2, axis=0).astype(np.uint8)
-    colours = Image.fromarray(rounded[np.newaxis]).quantize(256 - _GRAYS, dither=Image.Dither.NONE)
-    few = full.quantize(palette=_palette(colours), dither=Image.Dither.NONE)
+    others = 256 - _GRAYS - len(often)
+    colours = Image.fromarray(rounded[np.newaxis]).quantize(others, dither=Image.Dither.NONE)
+    chosen = [*often.ravel().tolist(), *(colours.getpalette() or [])[: 3 * others]]
+    few = full.quantize(palette=_palette(chosen), dither=Image.Dither.NONE)
     few.save(written, optimize=True)
 
 
-def _palette(colours: Image.Image) -> Image.Image:
+def _palette(colours: list[int]) -> Image.Image:
     levels = np.linspace(0, 255, _GRAYS).round().astype(int)
     grays = [int(level) for level in levels for _ in range(3)]
-    chosen = (colours.getpalette() or [])[: 3 * (256 - _GRAYS)]
     palette = Image.new("P", (1, 1))
-    palette.putpalette(grays + chosen)
+    palette.putpalette(grays + colours)
     return palette
 
 

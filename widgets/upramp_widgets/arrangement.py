@@ -9,13 +9,16 @@ import ipywidgets
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["BESIDE", "WRAPPED", "row"]
+__all__ = ["BESIDE", "NARROW", "WRAPPED", "row"]
 
 WRAPPED: Final = {"flex_flow": "row wrap"}
 """Of a row whose parts come under one another where a page is narrow."""
 
 BESIDE: Final = {"flex": "1000 1 640px", "min_width": "320px", "max_width": "832px"}
 """Of an image with its panel; what is beside it has the rest."""
+
+NARROW: Final = {**BESIDE, "flex": "1000 1 500px"}
+"""Of one that gives up more, as what is beside it is looked at together with it."""
 
 
 def row(widgets: Sequence[ipywidgets.Widget]) -> ipywidgets.Widget:
