@@ -139,7 +139,9 @@ class Kernels:
     def add(self, kernel_id, state="idle", code=None, pid=0):
         process = SimpleNamespace(pid=pid, returncode=code)
         provisioner = SimpleNamespace(pid=pid, process=process)
-        self.kernels[kernel_id] = SimpleNamespace(execution_state=state, provisioner=provisioner)
+        self.kernels[kernel_id] = SimpleNamespace(
+            execution_state=state, provisioner=provisioner, iopub_port=0
+        )
         return self.kernels[kernel_id]
 
     def list_kernel_ids(self):

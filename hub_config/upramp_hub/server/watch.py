@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from .campaigns import running
 from .endings import SHARED, Ending, Sample, free_in, kills_for_memory, take_sample, why
+from .executions import Executions, pid_of
 
 __all__ = ["Watch"]
 
@@ -45,6 +46,7 @@ class Watch:
         self.limit = limit
         self._samples: dict[str, Sample] = {}
         self._followed: dict[str, Any] = {}
+        self._executions = Executions()
         self._endings: dict[str, Ending] = {}
         self._ended: dict[str, int] = {}
         self._stop_at: datetime | None = None
@@ -57,8 +59,7 @@ class Watch:
         """Look at all kernels; a busy one is activity, also one that prints nothing."""
         for kernel_id in list(self._kernels.list_kernel_ids()):
             with suppress(KeyError):
-                kernel = self._kernels.get_kernel(kernel_id)
-                self._follow(kernel_id, kernel)
+                kernel = self.follow(kernel_id)
                 pid = pid_of(kernel)
                 if pid is not None and _is_running(pid):
                     sample = take_sample(pid)
@@ -67,17 +68,32 @@ class Watch:
         for gone in set(self._samples) - set(self._kernels.list_kernel_ids()):
             self._samples.pop(gone, None)
             self._followed.pop(gone, None)
+        self._executions.keep(self._kernels.list_kernel_ids())
         if self.busy() or self.busy_terminals() or running(Path.home()):
             self.somebody()
 
-    def _follow(self, kernel_id: str, kernel: Any) -> None:
-        if self._followed.get(kernel_id) is kernel:
-            return
-        self._followed[kernel_id] = kernel
-        for event in ("restart", "dead"):
-            self._kernels.add_restart_callback(
-                kernel_id, lambda: self.ended(kernel_id, kernel), event
-            )
+    def follow(self, kernel_id: str) -> Any:
+        """Hear from now on what a kernel runs, and when it dies.
+
+        Parameters
+        ----------
+        kernel_id
+            Of the kernel.
+
+        Returns
+        -------
+        Any
+            Its manager.
+        """
+        kernel = self._kernels.get_kernel(kernel_id)
+        self._executions.follow(kernel_id, kernel)
+        if self._followed.get(kernel_id) is not kernel:
+            self._followed[kernel_id] = kernel
+            for event in ("restart", "dead"):
+                self._kernels.add_restart_callback(
+                    kernel_id, lambda: self.ended(kernel_id, kernel), event
+                )
+        return kernel
 
     def ended(self, kernel_id: str, kernel: Any) -> Ending:
         """Note how a kernel ended; called again for the same process, it gives the same.
@@ -89,6 +105,7 @@ class Watch:
         kernel
             Its manager, which has not started another process yet.
         """
+        self._executions.ended(kernel_id)
         process = getattr(getattr(kernel, "provisioner", None), "process", None)
         pid = getattr(process, "pid", 0)
         if kernel_id in self._endings and self._ended.get(kernel_id) == pid:
@@ -127,7 +144,8 @@ class Watch:
         return [
             kernel_id
             for kernel_id in self._kernels.list_kernel_ids()
-            if self._model(kernel_id).get("execution_state") == "busy"
+            if self._executions.is_running(kernel_id)
+            or self._model(kernel_id).get("execution_state") == "busy"
         ]
 
     def _model(self, kernel_id: str) -> dict[str, Any]:
@@ -209,6 +227,7 @@ class Watch:
     def to_json(self) -> dict[str, Any]:
         """Give all of it, for the culler and for pages."""
         kernels = []
+        busy = self.busy()
         for kernel_id in self._kernels.list_kernel_ids():
             model = self._model(kernel_id)
             sample = self._samples.get(kernel_id)
@@ -216,13 +235,13 @@ class Watch:
                 {
                     "id": kernel_id,
                     "name": model.get("name"),
-                    "state": model.get("execution_state"),
+                    "state": ("busy" if kernel_id in busy else model.get("execution_state")),
                     "last_activity": model.get("last_activity"),
                     "memory": sample.memory if sample else None,
                 }
             )
         return {
-            "busy_kernels": len(self.busy()),
+            "busy_kernels": len(busy),
             "busy_terminals": self.busy_terminals(),
             "campaigns": len(running(Path.home())),
             "kernels": kernels,
@@ -236,18 +255,6 @@ class Watch:
             "home_free": free_in(Path.home()),
             "now": _text(_now()),
         }
-
-
-def pid_of(kernel: Any) -> int | None:
-    """Give a kernel's process; None if it has none here.
-
-    Parameters
-    ----------
-    kernel
-        Its manager.
-    """
-    pid = getattr(getattr(kernel, "provisioner", None), "pid", None)
-    return pid if isinstance(pid, int) else None
 
 
 def _is_running(pid: int) -> bool:

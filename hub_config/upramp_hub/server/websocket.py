@@ -27,6 +27,14 @@ class KernelConnection(ZMQChannelsWebsocketConnection):
         # Cells that were sent and are not answered, by their messages' names; the first runs.
         self._asked: dict[str, dict[str, Any]] = {}
 
+    async def prepare(self) -> None:
+        """Wait until the kernel answers; by then it is heard, as its first cell may be long."""
+        watch = self.websocket_handler.settings.get("upramp_watch")
+        if watch is not None:
+            with suppress(KeyError):  # one that is gone is refused below
+                watch.follow(self.kernel_id)
+        await super().prepare()  # type: ignore[no-untyped-call]
+
     def connect(self) -> Any:
         """Connect the page and the kernel."""
         with suppress(Exception):  # a connection that is gone already is somebody else's affair
