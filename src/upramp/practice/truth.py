@@ -38,6 +38,11 @@ reference_catalog.ecsv      RA and DEC of the standards, which images can be ali
             2 shower), event; all counted from zero
     STARS   stars in the window: row in stars.ecsv, x, y (from zero), flux (Jy),
             rate (electrons per second in a detector of mean response)
+    SPECTRUM, LINES
+            of a dispersed source: wavelength (micrometres) and flux (Jy); middle and width
+            of its lines (micrometres), and their peaks over the continuum; the header says
+            the continuum at 7.5 micrometres (FLUX75, Jy), its power of the wavelength (SLOPE)
+            and where the source is (STAR_X, STAR_Y; SLIT_X, SLIT_Y from the slit's middle)
     header  V2, V3, RA, DEC, ROLL: where the telescope really pointed
 Bad pixels and all that references describe are true as the references say.
 """
