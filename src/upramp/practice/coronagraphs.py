@@ -167,7 +167,7 @@ def _behind_mask(
     shift = half[:, None] * half[None, :]
     spectrum = fft2((field / shift).astype(np.complex64), (_PADDED, _PADDED))
     step = wavelength / 1e6 / (DIAMETER * _PADDED / SAMPLES) / _ARCSEC
-    angle = (np.fft.fftfreq(_PADDED, 1 / _PADDED) + 0.5) * step
+    angle: Float = np.asarray((np.fft.fftfreq(_PADDED, 1 / _PADDED) + 0.5) * step, np.float64)
     spectrum *= _mask(coronagraph, angle[None, :], angle[:, None], wavelength)
     return np.asarray(ifft2(spectrum)[:SAMPLES, :SAMPLES] * shift)
 
