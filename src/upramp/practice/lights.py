@@ -140,11 +140,35 @@ def _transit(plan: ExposurePlan, subarray: Subarray, attitude: Attitude, seed: i
     return Light(brightness, tables={"LIGHT": transit.integration_table(light)}, facts=facts)
 
 
+def _star(plan: ExposurePlan, subarray: Subarray, attitude: Attitude, seed: int) -> Light:
+    target = plan.target
+    if target is None:
+        raise AssertionError(plan.root)
+    images, x, y = transit.star_images(
+        plan,
+        target.flux,
+        np.ones(1),
+        DETECTORS[plan.detector].filters[plan.filter],
+        psf_of(plan.detector, plan.filter, seed),
+        geometry_of(plan.detector),
+        subarray,
+        attitude,
+        (target.ra, target.dec),
+    )
+    return Light(images[0], facts={"STARFLUX": target.flux, "STAR_X": x, "STAR_Y": y})
+
+
+def _nothing(_plan: ExposurePlan, subarray: Subarray, _: Attitude, _seed: int) -> Light:
+    return Light(np.zeros(subarray.size[::-1], np.float32))
+
+
 _WAYS: Final[dict[str, Callable[[ExposurePlan, Subarray, Attitude, int], Light]]] = {
     "field": _field,
     "guide-star": _guide_star,
+    "nothing": _nothing,
     "prism": _through_prism,
     "spectra": _spectra,
+    "star": _star,
     "target": _target,
     "transit": _transit,
     "wfss": _slitless,

@@ -106,8 +106,10 @@ def _needed_by(plan: ExposurePlan) -> Iterator[Reference]:
         return
     yield Reference(name, "saturation", window)
     yield Reference(name, "linearity", window)
-    yield Reference(name, "dark", plan.subarray, _dark_pattern(plan), plan)
-    yield Reference(name, "pars-jumpstep", ANY, flight_like=True)
+    shut = plan.exposure_type.endswith("_DARK")
+    if not shut:  # of darks, references are made
+        yield Reference(name, "dark", plan.subarray, _dark_pattern(plan), plan)
+        yield Reference(name, "pars-jumpstep", ANY, flight_like=True)
     if detector.technology == "miri":
         yield Reference(name, "reset", plan.subarray, plan.pattern.name, plan)
         if detector.optics is None:
@@ -115,6 +117,13 @@ def _needed_by(plan: ExposurePlan) -> Iterator[Reference]:
     else:
         yield Reference(name, "superbias", window, raw_pattern, plan)
     yield from _needed_in_some_modes(plan, window)
+    if not shut:
+        yield from _needed_later(plan, window)
+
+
+def _needed_later(plan: ExposurePlan, window: str) -> Iterator[Reference]:
+    """Give what stages 2 and 3 need."""
+    detector = DETECTORS[plan.detector]
     if detector.optics == "PRISM":
         yield from _needed_behind_prism(plan)
     elif detector.optics == "GRISMR":
@@ -122,10 +131,10 @@ def _needed_by(plan: ExposurePlan) -> Iterator[Reference]:
     elif detector.optics is not None:
         yield from _needed_behind_optics(plan)
     elif detector.instrument in _IMAGING:
-        yield Reference(name, "flat", window)
-        yield Reference(name, "area", window)
+        yield Reference(detector.name, "flat", window)
+        yield Reference(detector.name, "area", window)
         for reftype in ("distortion", "filteroffset", "photom", "apcorr", "abvegaoffset"):
-            yield Reference(name, reftype, ANY)
+            yield Reference(detector.name, reftype, ANY)
 
 
 def _needed_behind_optics(plan: ExposurePlan) -> Iterator[Reference]:

@@ -47,6 +47,40 @@ _DISPERSED = replace(
     groups=8,
     scene="wfss",
 )
+_SENSED = ExposurePlan(
+    root="jw99103001001_02101_00001_nrca1",
+    detector="NRCA1",
+    aperture="NRCA1_SUB160",
+    subarray="SUB160",
+    filter="F200W",
+    exposure_type="NRC_IMAGE",
+    pattern=ReadPattern("RAPID"),
+    groups=6,
+    integrations=1,
+    frame_time=0.27864,
+    outputs=1,
+    scene="star",
+    target=Target("PRACTICE-SENSED", 80.4875, -69.4975, 2e-3),
+    dithers=2,
+    dither_type="WFSC",
+)
+_SENSED_AT = ((-0.3716, -0.1867), (0.3716, 0.1867))
+"""Arcseconds: the star moves by 24 pixels along x and 12 along y."""
+_SHUT = replace(
+    _SENSED,
+    root="jw99104001001_02101_00001_nrcalong",
+    detector="NRCALONG",
+    aperture="NRCA5_SUB160",
+    filter="F444W",
+    exposure_type="NRC_DARK",
+    groups=10,
+    integrations=3,
+    scene="nothing",
+    target=None,
+    dithers=1,
+    dither_type=None,
+)
+
 NIRCAM_MODES: Final = (
     Program(
         "nircam-tso-imaging",
@@ -58,6 +92,21 @@ NIRCAM_MODES: Final = (
         "nircam-wfss",
         "NIRCam slitless spectra, GRISMR with F356W, 8 groups, full frame, and a direct image",
         (_DIRECT, _DISPERSED),
+        on_request=True,
+    ),
+    Program(
+        "nircam-wfs",
+        "NIRCam wavefront sensing, F200W, SUB160 x 6 groups, a pair of images of one star",
+        tuple(
+            replace(_SENSED, root=_SENSED.root.replace("00001", f"0000{k}"), offset=at, dither=k)
+            for k, at in enumerate(_SENSED_AT, start=1)
+        ),
+        on_request=True,
+    ),
+    Program(
+        "nircam-dark",
+        "NIRCam dark, SUB160, three integrations of 10 groups (dark pipeline)",
+        (_SHUT,),
         on_request=True,
     ),
 )
