@@ -94,7 +94,11 @@ def told(page):
 
 def outputs_saved(page, path):
     page.wait_for_timeout(100)  # playwright lets no request through but while it is waited for
-    return all(cell["outputs"] for cell in json.loads(path.read_text())["cells"])
+    try:
+        saved = json.loads(path.read_text())
+    except ValueError:
+        return False  # it is being written
+    return all(cell["outputs"] for cell in saved["cells"])
 
 
 def assert_a_click_shows_another_ramp(page, before, across, up):
