@@ -46,7 +46,7 @@ _SAMPLES: Final = 16
 """Per pixel along a trace."""
 _BACKGROUND = 0.2
 """DN/s where the whole field lights a pixel."""
-_ROWS = 9
+_ROWS = 6
 """Sources, each on rows of its own."""
 
 
