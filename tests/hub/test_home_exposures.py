@@ -62,6 +62,22 @@ def search(catalogue, text="", first=0, most=100):
     return asyncio.run(catalogue.search(text, first, most))
 
 
+def pictures(catalogue, *wanted):
+    """Ask for pictures at once; a server's loop would outlive the process that draws them."""
+
+    async def ask():
+        found = await asyncio.gather(*(catalogue.picture(name) for name in wanted))
+        await drawn(catalogue)
+        return found
+
+    return asyncio.run(ask())
+
+
+async def drawn(catalogue):
+    if catalogue._drawing is not None:
+        await catalogue._drawing
+
+
 def test_exposures_are_listed_with_what_their_headers_say(catalogue):
     listing = search(catalogue)
     assert names(listing) == ["jw1_nrcalong_uncal.fits", "jw2_nis_uncal.fits"]
@@ -127,7 +143,7 @@ def test_damaged_files_are_told_and_the_others_listed(archive, catalogue):
     for name in ("jw0_uncal.fits", "jw3_uncal.fits", "jw4_uncal.fits"):
         assert entries[name].problem
         assert not entries[name].calibratable
-        assert asyncio.run(catalogue.picture(name)) is None
+        assert pictures(catalogue, name) == [None]
     assert not entries["jw2_nis_uncal.fits"].problem
 
 
@@ -138,22 +154,19 @@ def test_a_compressed_exposure_is_offered_unopened(archive, catalogue):
     assert entry.name == "jw5_uncal.fits.gz"
     assert entry.compressed
     assert entry.calibratable
-    assert asyncio.run(catalogue.picture(entry.name)) is None
+    assert pictures(catalogue, entry.name) == [None]
 
 
 def test_a_picture_is_made_once_and_kept(archive, catalogue, tmp_path, monkeypatch):
-    async def several():
-        wanted = ["jw1_nrcalong_uncal.fits", "jw2_nis_uncal.fits", "jw1_nrcalong_uncal.fits"]
-        return await asyncio.gather(*(catalogue.picture(name) for name in wanted))
-
-    found = asyncio.run(several())
+    wanted = ["jw1_nrcalong_uncal.fits", "jw2_nis_uncal.fits", "jw1_nrcalong_uncal.fits"]
+    found = pictures(catalogue, *wanted)
     assert all(png.startswith(b"\x89PNG") for png in found)
     kept = list((tmp_path / "cache" / "pictures").iterdir())
     assert len(kept) == 2
     assert all(file.stat().st_mode & 0o077 == 0 for file in kept)
     monkeypatch.setattr(sys, "executable", "/nothing")  # what is kept is not read again
-    again = asyncio.run(Catalogue(archive, tmp_path / "cache").picture("jw2_nis_uncal.fits"))
-    assert again == found[1]
+    again = pictures(Catalogue(archive, tmp_path / "cache"), "jw2_nis_uncal.fits")
+    assert again == [found[1]]
 
 
 SLOW_READER = """#!{python}
@@ -179,32 +192,34 @@ def test_a_picture_is_given_when_it_is_there_and_the_page_waits_for_none(
     monkeypatch.setattr(sys, "executable", str(reader))
 
     async def scenario():
-        one, other = (
-            asyncio.create_task(catalogue.picture(name))
-            for name in ("jw1_nrcalong_uncal.fits", "jw2_nis_uncal.fits")
-        )
+        one = asyncio.create_task(catalogue.picture("jw1_nrcalong_uncal.fits"))
+        while not catalogue._asked:  # they are drawn in the order in which they are asked for
+            await asyncio.sleep(0.001)
+        other = asyncio.create_task(catalogue.picture("jw2_nis_uncal.fits"))
         assert await asyncio.wait_for(one, 20) == b"hello"
         assert not other.done()
-        pictures = len(list(started.iterdir()))
+        processes = len(list(started.iterdir()))
         assert len((await asyncio.wait_for(catalogue.search("", 0, 10), 20)).entries) == 2
         assert not other.done()
         let.touch()
         assert await asyncio.wait_for(other, 20) == b"hello"
-        return pictures
+        await drawn(catalogue)
+        return processes
 
     assert asyncio.run(scenario()) == 1  # one process for both
 
 
 def test_a_picture_without_a_place_to_keep_it_is_made(archive, tmp_path):
     catalogue = Catalogue(archive, tmp_path / "nothing")
-    assert asyncio.run(catalogue.picture("jw1_nrcalong_uncal.fits")).startswith(b"\x89PNG")
+    (png,) = pictures(catalogue, "jw1_nrcalong_uncal.fits")
+    assert png.startswith(b"\x89PNG")
     assert len(search(catalogue).entries) == 2
 
 
 @pytest.mark.parametrize("name", ["../secret_uncal.fits", "/etc/passwd", "", "x", "a\0"])
 def test_there_is_no_picture_of_what_is_not_listed(archive, catalogue, name):
     make(archive.parent / "secret_uncal.fits")
-    assert asyncio.run(catalogue.picture(name)) is None
+    assert pictures(catalogue, name) == [None]
 
 
 def test_headers_are_read_once_and_again_when_a_file_changes(archive, tmp_path, catalogue):
