@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from astropy.io import fits
+from proxy_process import until
 
 from upramp_hub.home import exposures, reading
 from upramp_hub.home.exposures import Catalogue, find_files
@@ -193,8 +194,8 @@ def test_a_picture_is_given_when_it_is_there_and_the_page_waits_for_none(
 
     async def scenario():
         one = asyncio.create_task(catalogue.picture("jw1_nrcalong_uncal.fits"))
-        while not catalogue._asked:  # they are drawn in the order in which they are asked for
-            await asyncio.sleep(0.001)
+        # They are drawn in the order in which they are asked for.
+        await asyncio.to_thread(until, lambda: catalogue._asked)
         other = asyncio.create_task(catalogue.picture("jw2_nis_uncal.fits"))
         assert await asyncio.wait_for(one, 20) == b"hello"
         assert not other.done()
