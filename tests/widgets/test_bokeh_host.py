@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
+import numpy as np
 import pytest
+from bokeh.models import ColumnDataSource
 from bokeh.plotting import figure
 
 from upramp_widgets.views.bokeh_host import BokehHost
@@ -41,6 +45,27 @@ def test_it_is_given_it_once(host, plot):
     before = host.child.render_bundle
     say(host, kind="shown")
     assert host.child.render_bundle is before
+
+
+def test_what_changes_together_is_one_message_with_its_arrays(plot, monkeypatch):
+    source = ColumnDataSource({"x": np.arange(3.0), "y": np.arange(3.0)})
+    plot.scatter("x", "y", source=source)
+    child = BokehHost(plot).child
+    sent = []
+    monkeypatch.setattr(
+        child, "send", lambda content, buffers=None: sent.append((content, buffers))
+    )
+    with child.together():
+        plot.title.text = "changed"
+        source.data = {"x": np.arange(4.0), "y": np.arange(4.0)}
+    ((message, buffers),) = sent
+    header, metadata, content, *arrays = message["parts"]
+    assert json.loads(header)["msgtype"] == "PATCH-DOC"
+    assert json.loads(metadata) == {}
+    assert len(json.loads(content)["events"]) == 2
+    # Each array is announced by a reference, and comes where there is none.
+    assert arrays[1::2] == [None] * len(buffers)
+    assert len(buffers) == 2
 
 
 def test_a_page_sends_nothing_back_of_what_it_draws(plot):

@@ -26,6 +26,25 @@ function load(model) {
   return window[WAIT];
 }
 
+/** Hand changes of a figure on to its views, all parts of one at once; see Together in the kernel. */
+function relay(child) {
+  if (child.upRelayed) return; // by another view's host
+  child.upRelayed = true;
+  child.on("msg:custom", (message, buffers) => {
+    if (message.msg !== "whole-patch") return;
+    const rest = [...(buffers ?? [])];
+    for (const payload of message.parts) {
+      if (payload !== null) {
+        child.trigger("msg:custom", { msg: "patch", payload }, []);
+        continue;
+      }
+      const { buffer, byteOffset, byteLength } = rest.shift();
+      const own = new DataView(buffer.slice(byteOffset, byteOffset + byteLength));
+      child.trigger("msg:custom", { msg: "patch" }, [own]);
+    }
+  });
+}
+
 function isDark() {
   const light = document.body.dataset.jpThemeLight;
   if (light !== undefined) return light === "false";
@@ -54,6 +73,7 @@ async function render({ model, el }) {
     if (!window.Bokeh) await load(model);
     const manager = model.widget_manager;
     const child = await manager.get_model(model.get("child").slice("IPY_MODEL_".length));
+    relay(child);
     const view = await manager.create_view(child);
     note.remove();
     el.append(view.el);

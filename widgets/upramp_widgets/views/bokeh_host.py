@@ -67,12 +67,17 @@ class Together(BokehModel):
             self._held.append(event)
 
     def _send_changes(self, events: list[Any]) -> None:
-        message = Protocol().create("PATCH-DOC", events)
-        for part in (message.header_json, message.metadata_json, message.content_json):
-            self.send({"msg": "patch", "payload": part})
-        for buffer in message.buffers:
-            self.send({"msg": "patch", "payload": json.dumps(buffer.ref)})
-            self.send({"msg": "patch"}, [buffer.to_bytes()])
+        """Send changes as one message, which the host's page hands on part by part.
+
+        A view that began to listen between two parts would never understand again.
+        """
+        patch = Protocol().create("PATCH-DOC", events)
+        parts: list[str | None] = [patch.header_json, patch.metadata_json, patch.content_json]
+        buffers = []
+        for buffer in patch.buffers:
+            parts += [json.dumps(buffer.ref), None]
+            buffers.append(buffer.to_bytes())
+        self.send({"msg": "whole-patch", "parts": parts}, buffers)
 
 
 class BokehHost(anywidget.AnyWidget):
