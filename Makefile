@@ -27,7 +27,7 @@ $(BIN)/.ready: pyproject.toml constraints.txt
 	# By itself, for a test of the widgets: in the environment it would add pages to the hub's servers.
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade \
 		--target $(VENV)/notebook7 -c constraints.txt notebook
-	touch $@
+	touch $@ $(BIN)/.hub
 
 # A hub needs no more than this; what tests need comes with them.
 $(BIN)/.hub: pyproject.toml constraints.txt

@@ -57,6 +57,25 @@ def is_free(port):
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="there is no make")
+def test_a_hub_needs_nothing_anew_where_all_is_set_up_for_tests(tmp_path):
+    """One set up for a hub lacks what tests need; the environments are made of nothing here."""
+    python = tmp_path / "python"
+    python.write_text('#!/bin/sh\n[ "$2" != venv ] || { mkdir -p "$3/bin"; cp "$0" "$3/bin"; }\n')
+    python.chmod(0o700)
+
+    def make(environment, stamp, *options):
+        folder = tmp_path / environment
+        words = ["make", *options, f"VENV={folder}", f"PYTHON={python}", f"{folder}/bin/{stamp}"]
+        return subprocess.run(words, cwd=PROJECT, capture_output=True, check=False).returncode
+
+    assert make("tests", ".hub", "--question") == 1
+    assert make("tests", ".ready") == 0
+    assert make("tests", ".hub", "--question") == 0
+    assert make("hub", ".hub") == 0
+    assert make("hub", ".ready", "--question") == 1
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="there is no make")
 @pytest.mark.skipif(not UPRAMP.exists(), reason="this environment has no command upramp")
 def test_one_command_is_a_hub_and_ctrl_c_its_end(tmp_path, practice_archive):
     state, port = tmp_path / "state", three_ports()
