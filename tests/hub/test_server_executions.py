@@ -20,7 +20,12 @@ pytest.importorskip("jupyter_server", reason="the hub's packages are not install
 from upramp_hub.server.executions import pid_of  # noqa: E402 - needs what is asked for above
 from upramp_hub.server.watch import Watch  # noqa: E402 - the same
 
-QUIET = "import time; time.sleep({})"
+QUIET = """
+import os, time
+while not os.path.exists({!r}):
+    time.sleep(0.05)
+"""
+NEVER = QUIET.format("/nothing")
 
 
 class Server:
@@ -97,27 +102,24 @@ def scenario(folder):
 def test_a_quiet_cell_is_busy_until_it_ends_whatever_is_asked_beside_it(tmp_path, page):
     @scenario(tmp_path)
     async def _(server):
-        mark = tmp_path / "ended"
-        await server.run(f"{QUIET.format(3)}; open({str(mark)!r}, 'w').close()")
+        let = tmp_path / "let"
+        await server.run(QUIET.format(str(let)))
         await server.ask_beside()
         if page == "gone":
             server.page.stop_channels()
-        assert not mark.exists()  # else nothing is shown
         assert server.is_busy()
         before = datetime.now(UTC)
         server.watch.look()
         assert server.watch.last_activity() >= before
         assert server.watch.to_json()["kernels"][0]["state"] == "busy"
-        while not mark.exists():
-            assert server.is_busy() or mark.exists()
-            await asyncio.sleep(0.05)
+        let.touch()
         await server.eventually(lambda: not server.watch.busy())
 
 
 def test_no_cell_runs_in_a_kernel_that_was_restarted_in_the_middle_of_one(tmp_path):
     @scenario(tmp_path)
     async def _(server):
-        await server.run(QUIET.format(600))
+        await server.run(NEVER)
         await server.ask_beside()
         assert server.is_busy()
         listener = server.watch._executions._listeners[server.id]
@@ -128,7 +130,7 @@ def test_no_cell_runs_in_a_kernel_that_was_restarted_in_the_middle_of_one(tmp_pa
         listener.stream.on_recv(listener.hear, copy=False)
         server.page.stop_channels()
         server.page = await server.open()
-        await server.run(QUIET.format(600))  # what is heard of the new process counts
+        await server.run(NEVER)  # what is heard of the new process counts
         await server.ask_beside()
         assert server.is_busy()
 
@@ -136,7 +138,7 @@ def test_no_cell_runs_in_a_kernel_that_was_restarted_in_the_middle_of_one(tmp_pa
 def test_no_cell_runs_in_a_kernel_that_died(tmp_path):
     @scenario(tmp_path)
     async def _(server):
-        await server.run(QUIET.format(600))
+        await server.run(NEVER)
         await server.ask_beside()
         assert server.is_busy()
         dead = pid_of(server.kernel)
@@ -157,7 +159,8 @@ def test_a_cell_beside_another_is_one_more(tmp_path):
         page = server.page
         page.control_channel.send(page.session.msg("create_subshell_request", {}))
         subshell = (await page.get_control_msg(timeout=30))["content"]["subshell_id"]
-        await server.run(QUIET.format(4))
+        let = tmp_path / "let"
+        await server.run(QUIET.format(str(let)))
         message = page.session.msg("execute_request", {"code": "6 * 7", "silent": False})
         message["header"]["subshell_id"] = subshell
         page.shell_channel.send(message)
@@ -166,6 +169,7 @@ def test_a_cell_beside_another_is_one_more(tmp_path):
             answered = (await page.get_shell_msg(timeout=30))["parent_header"]["msg_id"]
         await server.eventually(lambda: server.state() == "idle")
         assert server.is_busy()
+        let.touch()
         await server.eventually(lambda: not server.watch.busy())
 
 
@@ -239,6 +243,7 @@ def test_the_first_cell_of_a_page_that_opens_a_kernel_counts(tmp_path):
     for name in ("uncal", "crds"):
         (archive / name).mkdir(parents=True)
     with stopping(HomeServer(tmp_path, archive)) as server:
+        let = tmp_path / "let"
         kernel = json.loads(server.ask("POST", "/api/kernels", token=TOKEN)[2])["id"]
 
         def busy():
@@ -248,7 +253,9 @@ def test_the_first_cell_of_a_page_that_opens_a_kernel_counts(tmp_path):
         async def send():
             url = f"{server.url}/api/kernels/{kernel}/channels?session_id=a&token={TOKEN}"
             async with aiohttp.ClientSession() as http, http.ws_connect(url) as page:
-                await page.send_json(packed("shell", "execute_request", code=QUIET.format(6)))
+                await page.send_json(
+                    packed("shell", "execute_request", code=QUIET.format(str(let)))
+                )
                 await until_said(page, "execute_input")
                 await page.send_json(packed("control", "create_subshell_request"))
                 await until_said(page, "create_subshell_reply")
@@ -256,6 +263,7 @@ def test_the_first_cell_of_a_page_that_opens_a_kernel_counts(tmp_path):
 
         assert asyncio.run(send()) == 1
         assert busy() == 1  # the page is gone
+        let.touch()
         until(lambda: busy() == 0)
 
 
