@@ -44,7 +44,7 @@ _DISPERSED = replace(
     root="jw99102001001_02101_00002_nrcalong",
     detector="NRCALONG-GRISMR",
     exposure_type="NRC_WFSS",
-    groups=8,
+    groups=12,
     scene="wfss",
 )
 _SENSED = ExposurePlan(
@@ -90,7 +90,7 @@ NIRCAM_MODES: Final = (
     ),
     Program(
         "nircam-wfss",
-        "NIRCam slitless spectra, GRISMR with F356W, 8 groups, full frame, and a direct image",
+        "NIRCam slitless spectra, GRISMR with F356W, 12 groups, full frame, and a direct image",
         (_DIRECT, _DISPERSED),
         on_request=True,
     ),
