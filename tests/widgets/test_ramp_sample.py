@@ -91,6 +91,35 @@ def test_a_mean_does_not_step_where_a_pixel_is_lost():
     assert not mean.groupdq.any()
 
 
+def test_a_mean_begins_at_the_first_usable_group():
+    times = np.arange(6)
+    data = np.array([10 + 2 * times, 1000 + 4 * times], np.float32).T
+    data[0] = -500  # as the first frame of some detectors, which is not to be used
+    flags = np.zeros((6, 2), np.uint8)
+    flags[[0, -1]] = DNU
+    mean = mean_of(data, flags)
+    np.testing.assert_allclose(mean.data[1:-1], 505 + 3 * times[1:-1])
+    assert mean.groupdq.tolist() == [DNU, 0, 0, 0, 0, DNU]
+    fit = fit_of(mean.data, mean.groupdq, times.astype(float), 3.0, 0.1)
+    np.testing.assert_allclose(fit.residuals[1:-1], 0, atol=1e-9)
+
+
+def test_a_pixel_that_begins_later_counts_in_the_mean():
+    times = np.arange(6)
+    data = np.array([10 + 2 * times, 1000 + 2 * times], np.float32).T
+    flags = np.zeros((6, 2), np.uint8)
+    flags[:2, 1] = DNU
+    np.testing.assert_allclose(mean_of(data, flags).data, 505 + 2 * times)
+
+
+def test_a_group_by_itself_does_not_end_a_mean():
+    data = np.array([[7, 0, 0, 0], [0, 0, 20, 23]], np.float32).T
+    flags = np.array([[0, DNU, DNU, DNU], [DNU, DNU, 0, 0]], np.uint8).T
+    mean = mean_of(data, flags)
+    np.testing.assert_allclose(mean.data[2:], [20, 23])
+    assert mean.groupdq.tolist() == [DNU, DNU, 0, 0]
+
+
 def test_a_mean_of_nothing():
     mean = mean_of(np.full((3, 4), np.nan, np.float32), np.zeros((3, 4), np.uint8))
     assert np.isnan(mean.data).all()

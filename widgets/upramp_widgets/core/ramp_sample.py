@@ -176,7 +176,8 @@ class Mean:
     Parameters
     ----------
     data
-        (ngroups,) DN; NaN from where no pixel has a good difference.
+        (ngroups,) DN; NaN before the first usable group, and from where no pixel has a good
+        difference.
     spread
         (ngroups,) standard deviation of the pixels around it.
     groupdq
@@ -314,7 +315,9 @@ def mean_of(data: NDArray[np.float32], groupdq: NDArray[np.uint8]) -> Mean:
     """Give the mean ramp of pixels.
 
     It is put together from mean differences, each of the pixels that have a good one: a mean
-    of values would step wherever one of them is lost.
+    of values would step wherever one of them is lost. Its height is that of the pixels in
+    their first usable groups: some detectors lose the first group of all, and a pixel may
+    begin later than its neighbours.
 
     Parameters
     ----------
@@ -326,14 +329,24 @@ def mean_of(data: NDArray[np.float32], groupdq: NDArray[np.uint8]) -> Mean:
     good = ((groupdq & _LOST) == 0) & np.isfinite(data)
     pairs = good[1:] & good[:-1] & ((groupdq[1:] & _JUMP) == 0)
     values = data.astype(np.float64)
-    first = _mean(values[:1], good[:1])
-    steps = _mean(np.diff(values, axis=0), pairs)
-    mean = np.concatenate([first, steps]).cumsum()
+    linked = pairs.any(axis=1)
+    begin = int(linked.argmax()) if linked.any() else int(good.any(axis=1).argmax())
+    steps = _mean(np.diff(values[begin:], axis=0), pairs[begin:])
+    rise = np.concatenate([np.zeros(1), steps]).cumsum()
+    mean = np.full(len(values), np.nan)
+    mean[begin:] = rise + _height(values[begin:] - rise[:, None], good[begin:])
     apart = np.where(good, values - mean[:, None], 0.0) ** 2
     with np.errstate(invalid="ignore", divide="ignore"):
         spread = np.sqrt(apart.sum(axis=1) / good.sum(axis=1))
     flags = np.where(np.isfinite(mean), 0, GROUP["DO_NOT_USE"]).astype(np.uint8)
     return Mean(mean, spread, flags, data.shape[1])
+
+
+def _height(values: NDArray[np.float64], good: NDArray[np.bool_]) -> float:
+    """Give the mean of what each pixel has in its first good group."""
+    good = good & np.isfinite(values)
+    some = np.flatnonzero(good.any(axis=0))
+    return float(values[good.argmax(axis=0)[some], some].mean()) if len(some) else float("nan")
 
 
 def _mean(values: NDArray[np.float64], good: NDArray[np.bool_]) -> NDArray[np.float64]:
