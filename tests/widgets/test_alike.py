@@ -54,6 +54,17 @@ def test_what_is_not_named_is_left_alone():
     assert (second.x, second.y, second.xlim) == (8, 7, (0.0, 1.0))
 
 
+def test_two_that_are_no_numbers_do_not_echo():
+    class Limited(traitlets.HasTraits):
+        vmin = traitlets.Float(float("nan"))
+
+    first, second = Limited(), Limited()
+    keep_alike(first, second, ["vmin"])
+    first.vmin = 3.0
+    second.vmin = float("nan")
+    assert first.vmin != first.vmin
+
+
 def test_three_in_a_row():
     first, second, third = Placed(), Placed(), Placed()
     keep_alike(first, second, ("x", "y", "xlim", "ylim"))

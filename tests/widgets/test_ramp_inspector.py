@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 
 import numpy as np
 import pytest
@@ -227,6 +228,40 @@ def test_where_nothing_can_be_corrected_raw_ramps_are_shown_and_it_is_said(path,
             widget.apply()
     finally:
         widget.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("x", 99999), ("y", -2), ("integration", 7), ("group", 999), ("group", -5)),
+        *(("threshold", -1.0), ("threshold", math.nan), ("threshold", math.inf)),
+        ("overrides", {"jump.rejection_threshold": 9}),
+    ],
+)
+def test_a_value_that_is_refused_leaves_all_as_it_was(widget, name, value):
+    before = getattr(widget, name)
+    with pytest.raises(UsageError):
+        setattr(widget, name, value)
+    assert getattr(widget, name) == before
+    with pytest.raises(UsageError, match="not on the detector"):
+        widget.pin(99999, 0)
+    assert widget.pinned == ()
+    assert widget.picture()
+
+
+def test_first_values_stay_when_the_ramps_are_there(path):
+    chosen = RampInspector(path, threshold=2.5, vmin=5.0, vmax=10.0, threads=1)
+    try:
+        assert chosen.wait(120)
+        assert (chosen.threshold, chosen.vmin, chosen.vmax) == (2.5, 5.0, 10.0)
+        before, after = chosen.counts()
+        assert after.groups > before.groups
+        chosen.threshold = 3.0
+        assert chosen.busy
+        assert chosen.wait(60)
+        assert not chosen.busy
+    finally:
+        chosen.close()
 
 
 def test_a_click_draws_one_ramp_and_that_of_no_other_pixel(widget, monkeypatch):

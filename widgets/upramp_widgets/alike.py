@@ -51,4 +51,6 @@ def _follow(leader: HasTraits, follower: HasTraits, names: tuple[str, ...]) -> N
 def _copy(source: HasTraits, target: HasTraits, names: tuple[str, ...]) -> None:
     with target.hold_trait_notifications():
         for name in names:
-            setattr(target, name, getattr(source, name))
+            value, old = getattr(source, name), getattr(target, name)
+            if value == value or old == old:  # noqa: PLR0124 - of two NaN, each would change the other
+                setattr(target, name, value)

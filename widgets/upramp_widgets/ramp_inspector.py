@@ -49,6 +49,7 @@ _SHARED: Final = (
 )
 """Traits that the image has under the same name."""
 
+_THRESHOLD: Final = "jump.rejection_threshold"
 _JUMP: Final = np.uint8(GROUP["JUMP_DET"])
 _QUICK: Final = 1_000_000
 """Pixels of a view whose search is done before that of the whole detector."""
@@ -155,6 +156,7 @@ class RampInspector(Working, Pictured, ipywidgets.VBox):
         keep_alike(self.image, self, _SHARED)
         for name, value in chosen.items():
             setattr(self, name, value)
+        self._chosen = frozenset(chosen)
         self.controls = Controls(self)
         # Under one another where a page is narrow; the words beside the plot where it is wide.
         words = ipywidgets.HBox([self.controls.beside], layout={"flex": "1 1 400px"})
@@ -179,6 +181,29 @@ class RampInspector(Working, Pictured, ipywidgets.VBox):
         self._made = True
         self._worker.ask(self._prepare)
         _after_this_cell(self._add_plot)
+
+    @traitlets.validate("x", "y", "integration", "group")
+    def _valid_place(self, proposal: Any) -> int:
+        name, value = proposal["trait"].name, int(proposal["value"])
+        nints, ngroups, ny, nx = self.model.shape
+        first = -1 if name in {"x", "y"} else 0
+        end = {"x": nx, "y": ny, "integration": nints, "group": ngroups}[name]
+        if not first <= value < end:
+            raise UsageError(name, f"there is no {value}", f"give one of {first} to {end - 1}")
+        return value
+
+    @traitlets.validate("threshold")
+    def _valid_threshold(self, proposal: Any) -> float:
+        value = float(proposal["value"])
+        if not 0 < value < np.inf:
+            raise UsageError("threshold", f"it is {value}", "give a positive number of sigma")
+        return value
+
+    @traitlets.validate("overrides")
+    def _valid_overrides(self, proposal: Any) -> dict[str, Any]:
+        if _THRESHOLD in proposal["value"]:
+            raise UsageError("overrides", f"{_THRESHOLD} has a trait of its own", "set threshold")
+        return dict(proposal["value"])
 
     def _add_plot(self) -> None:
         """Put the plot beside the image: it takes longer to make, and the image need not wait."""
@@ -232,6 +257,9 @@ class RampInspector(Working, Pictured, ipywidgets.VBox):
             Column and row; None for the pixel that is shown.
         """
         pair = (self.x if x is None else x, self.y if y is None else y)
+        _, _, ny, nx = self.model.shape
+        if pair[0] >= nx or pair[1] >= ny:
+            raise UsageError("pin", f"{pair} is not on the detector", f"it is {nx} x {ny}")
         if min(pair) >= 0 and pair not in self.pinned:
             self.pinned = (*self.pinned, pair)
 
@@ -242,7 +270,7 @@ class RampInspector(Working, Pictured, ipywidgets.VBox):
     @property
     def parameters(self) -> dict[str, Any]:
         """What jump and ramp_fit are tried with now, by ``step.parameter``."""
-        return {**self.overrides, "jump.rejection_threshold": self.threshold}
+        return {**self.overrides, _THRESHOLD: self.threshold}
 
     def apply(self) -> tuple[Counts, Counts]:
         """Search and fit the whole detector with what is chosen now; show it.
@@ -411,12 +439,22 @@ class RampInspector(Working, Pictured, ipywidgets.VBox):
             return
         steps = self.model.steps
         self.controls.offer(steps)
-        self.threshold = float(steps["jump"]["rejection_threshold"])
+        if "threshold" not in self._chosen:
+            self.threshold = float(steps["jump"]["rejection_threshold"])
         self._ready = True
         self._planes.clear()
         self._flags = self.model.flags(self.parameters)
-        self._before = Counts.of(self._flags)
+        self._before = Counts.of(
+            self._flags
+            if "threshold" not in self._chosen
+            else self.model.flags(
+                {**self.overrides, _THRESHOLD: steps["jump"]["rejection_threshold"]}
+            )
+        )
+        limits = {name: getattr(self, name) for name in ("vmin", "vmax") if name in self._chosen}
         self._show_plane()
+        for name, value in limits.items():
+            setattr(self, name, value)
         self._show_significance()
         self.image.set_mask("jump", self._jumps, JUMP, label="jump")
         self._draw_ramps()
@@ -444,6 +482,7 @@ class RampInspector(Working, Pictured, ipywidgets.VBox):
         if not self._ready:
             return
         self._draw_ramps()
+        self.busy = True
         self._worker.ask(self._apply)
 
     def _apply(self) -> None:
@@ -463,7 +502,7 @@ class RampInspector(Working, Pictured, ipywidgets.VBox):
         self.image.refresh_masks()
         if self.plane == "rate":
             self._show_plane()
-        self.status = self._told()
+        self.busy, self.status = False, self._told()
 
     def _view(self) -> tuple[slice, slice]:
         _, _, ny, nx = self.model.shape
