@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -98,11 +100,24 @@ def test_counts(model):
 
 def test_a_result_leads_to_the_exposure_it_was_made_from(uncal, tmp_path, monkeypatch):
     changed = {"jump.rejection_threshold": 3.0}
-    result = upramp.calibrate(uncal(NIRISS), overrides=changed, threads=1)
-    monkeypatch.setenv("UPRAMP_ARCHIVE", str(uncal(NIRISS).parent.parent))
+    there = tmp_path / "there"
+    there.mkdir()
+    copy = there / uncal(NIRISS).name
+    shutil.copyfile(uncal(NIRISS), copy)
+    monkeypatch.setenv("UPRAMP_ARCHIVE", str(tmp_path))
+    monkeypatch.chdir(there)
+    with upramp.open(copy.name) as exposure:
+        result = upramp.calibrate(exposure, overrides=changed, threads=1)
+    monkeypatch.chdir(tmp_path)
     with RampModel.open(result) as model:
+        assert model.exposure.path == copy
         assert model.prepare()
         assert_same_bits(model.rate(), result.rate.data)
+    assert str(tmp_path) not in str(result.provenance)
+    copy.unlink()
+    monkeypatch.setenv("UPRAMP_ARCHIVE", str(uncal(NIRISS).parent.parent))
+    with RampModel.open(result) as model:
+        assert model.exposure.path == uncal(NIRISS)
     monkeypatch.setenv("UPRAMP_ARCHIVE", str(tmp_path))
     with pytest.raises(InputError, match="is not found"):
         RampModel.open(result)

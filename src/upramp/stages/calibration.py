@@ -274,7 +274,9 @@ class _Job:
                     require_not_input(output_dir / file.name, self.path)
                 products = publish(made, output_dir)
         kept = log if output_dir is not None or self.log_file is not None else None
-        return Result(outcome.models, outcome.provenance, tuple(products), kept)
+        return Result(
+            outcome.models, outcome.provenance, tuple(products), kept, source=self.path.absolute()
+        )
 
     def official(
         self, log: Path, folder: Path, engine: str = "stsci", reason: str | None = None

@@ -28,12 +28,16 @@ class Result:
         The files that were written, none without an output folder.
     log_file
         The official packages' log, or None where nothing was to be written.
+    source
+        The file that stage 1 read, wherever it was; None after later stages. No product and
+        no provenance tells it, since it is a place on this machine.
     """
 
     models: Mapping[str, Any]
     provenance: Mapping[str, Any]
     products: tuple[Path, ...]
     log_file: Path | None
+    source: Path | None = None
 
     @property
     def rate(self) -> Any:

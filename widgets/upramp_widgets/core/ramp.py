@@ -455,7 +455,10 @@ def _in_files() -> Iterator[None]:
 
 
 def _input_of(result: Any) -> Path:
-    """Find the file that a result was made from: beside its products, or where it is now."""
+    """Find the file that a result was made from: where it was, beside its products, or here."""
+    source = getattr(result, "source", None)
+    if source is not None and Path(source).is_file():
+        return Path(source)
     name = str((result.provenance.get("input") or {}).get("file", ""))
     folders = [Path(), *(Path(product).parent for product in result.products)]
     archive = os.environ.get("UPRAMP_ARCHIVE", "")
