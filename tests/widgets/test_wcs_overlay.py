@@ -17,7 +17,14 @@ from astropy.table import Table
 from astropy.time import Time
 from astropy.wcs import WCS
 from PIL import Image
-from regions import CirclePixelRegion, CircleSkyRegion, PixCoord, PolygonSkyRegion
+from regions import (
+    CirclePixelRegion,
+    CircleSkyRegion,
+    LinePixelRegion,
+    PixCoord,
+    PointPixelRegion,
+    PolygonSkyRegion,
+)
 
 from upramp.errors import InputError, UprampError, UsageError
 from upramp_widgets import WcsOverlay
@@ -576,6 +583,29 @@ def test_what_is_drawn_can_be_taken_back_and_erased(overlay):
         shown.undo()
     assert shown.regions == ()
     assert shown.status == "there is nothing more"
+
+
+@pytest.mark.parametrize(
+    ("line", "left"),
+    [
+        ([(10.0, 10.0), (190.0, 190.0)], ["far", "edge", "point"]),  # through the middle one
+        ([(40.0, 150.0), (60.0, 150.0)], ["middle", "edge", "point"]),  # through the far one
+        ([(150.0, 60.0), (170.0, 60.0)], ["middle", "far", "point"]),  # far from both its ends
+        ([(20.0, 110.0), (40.0, 111.0)], ["middle", "far", "edge"]),  # beside the point
+        ([(100.0, 20.0), (120.0, 22.0)], ["middle", "far", "edge", "point"]),  # nowhere near
+    ],
+)
+def test_a_line_takes_away_what_it_meets_and_nothing_else(overlay, line, left):
+    shown = overlay(np.zeros((200, 200), np.float32), wcs=tangent())
+    made = {
+        "middle": CirclePixelRegion(PixCoord(100, 100), 6),
+        "far": CirclePixelRegion(PixCoord(50, 150), 6),
+        "edge": LinePixelRegion(PixCoord(160, 10), PixCoord(160, 110)),
+        "point": PointPixelRegion(PixCoord(30, 112)),
+    }
+    shown.load_regions(made.values())
+    shown.image.stroke("line", line, 0.0, True)
+    assert [name for name, one in made.items() if one in shown.regions] == left
 
 
 def test_regions_cut_out_are_dashed_and_bad_lines_are_told(overlay, tmp_path):

@@ -11,6 +11,7 @@ import traitlets
 
 from upramp.errors import UprampError, UsageError
 
+from .core.sky_crossings import distance
 from .core.sky_outlines import outlines
 from .core.sky_regions import read_regions, write_regions
 from .overlay_traits import OverlayTraits
@@ -27,6 +28,8 @@ __all__ = ["OverlayShapes"]
 _COLOUR: Final = "#5dff8f"
 _DEEP: Final = 100
 """Changes that can be taken back."""
+_NEAR: Final = 2.0
+"""Pixels within which a line that takes regions away meets an outline: no hand hits a point."""
 _LAYERS: Final = ("regions", "regions cut out", "region marks")
 
 
@@ -230,7 +233,7 @@ def _region_of(tool: str, points: list[tuple[float, float]], radius: float) -> A
 
 
 def _lies_in(region: Any, drawn: Any, sky: Sky | None) -> bool:
-    """Say whether what was drawn meets a region's outline, or lies within it."""
+    """Say whether a drawn line meets a region's outline, or a drawn shape holds points of it."""
     from regions import PixCoord
 
     try:
@@ -238,16 +241,8 @@ def _lies_in(region: Any, drawn: Any, sky: Sky | None) -> bool:
     except UprampError:
         return False
     if type(drawn).__name__.startswith("Line"):
-        box = [np.sort([getattr(end, axis) for end in (drawn.start, drawn.end)]) for axis in "xy"]
-        return any(
-            bool(
-                (
-                    (one.x >= box[0][0]) & (one.x <= box[0][1])
-                    & (one.y >= box[1][0]) & (one.y <= box[1][1])
-                ).any()
-            )
-            for one in lines
-        )  # fmt: skip
+        start, end = ((float(at.x), float(at.y)) for at in (drawn.start, drawn.end))
+        return any(distance(start, end, one.x, one.y) <= _NEAR for one in lines)
     return any(bool(np.any(drawn.contains(PixCoord(one.x, one.y)))) for one in lines)
 
 
