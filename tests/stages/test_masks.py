@@ -50,6 +50,26 @@ def plain(crds_folder, uncal):
 # ---- files
 
 
+@pytest.mark.parametrize(
+    ("drawn_on", "exposure", "taken"),
+    [
+        ("a_nrcalong_uncal.fits", "a_nrcalong_uncal.fits", True),
+        ("a_nrcalong_uncal.fits", "a_nrcalong_ramp.fits.gz", True),
+        ("a_nrcalong_uncal.fits", "b_nrcalong_uncal.fits", False),
+        ("", "b_nrcalong_uncal.fits", True),
+        ("a_nrcalong_uncal.fits", "", True),
+    ],
+)
+def test_a_mask_of_another_exposure_is_refused(tmp_path, drawn_on, exposure, taken):
+    file = write(tmp_path / "m.fits", flagged(RAMP))
+    fits.setval(file, "MASKOF", value=drawn_on)
+    if taken:
+        load_mask(file, RAMP, exposure)
+    else:
+        with pytest.raises(InputError, match=f"drawn on {drawn_on}, not on {exposure}"):
+            load_mask(file, RAMP, exposure)
+
+
 @pytest.mark.parametrize("name", ["GROUPDQ", "MASK", "SCI", None])
 @pytest.mark.parametrize("shape", [RAMP, IMAGE])
 @pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.uint16, np.int32, np.uint32, np.int64])

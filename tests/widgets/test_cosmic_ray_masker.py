@@ -6,6 +6,7 @@ import base64
 import io
 import itertools
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -169,7 +170,22 @@ def test_other_parameters_of_the_search(widget, path):
     widget.overrides = {"jump.flag_4_neighbors": False, "jump.after_jump_flag_dn1": 5.0}
     expected = upramp.calibrate(path, overrides=widget.overrides, save_ramp=True, threads=1)
     assert_same_bits(widget.flags(), expected.ramp.groupdq)
-    assert widget.mask.provenance == widget.parameters
+    assert widget.mask.provenance == {**widget.parameters, "exposure": f"{NIRISS}_uncal.fits"}
+
+
+def test_a_saved_mask_of_another_exposure_is_refused(widget, path, tmp_path):
+    assert widget.wait(60)
+    other = shutil.copy(path, tmp_path / "jw00001001001_02101_00001_nis_uncal.fits")
+    drawn = CosmicRayMasker(other, threads=1)
+    assert drawn.wait(120)
+    drawn.save(tmp_path / "other.fits")
+    drawn.close()
+    before = widget.flags()
+    with pytest.raises(InputError, match="drawn on jw00001001001"):
+        widget.load(tmp_path / "other.fits")
+    assert_same_bits(widget.flags(), before)
+    with pytest.raises(InputError, match="MASKOF"):
+        upramp.calibrate(path, mask=tmp_path / "other.fits")
 
 
 def test_a_parameter_that_does_not_exist_is_said_and_nothing_breaks(widget):
@@ -411,7 +427,8 @@ def test_lower_paint_erase_undo_redo_save_and_calibrate(widget, path, tmp_path):
     changed = {tuple(place[2:]) for place in np.argwhere(shown != automatic).tolist()}
     assert changed == {(y, x), (hit_y, hit_x)}
     record = widget.save(tmp_path / "mask.fits")
-    assert record["automatic"]["parameters"] == {"jump.rejection_threshold": 3.4}
+    parameters = {"jump.rejection_threshold": 3.4, "exposure": path.name}
+    assert record["automatic"]["parameters"] == parameters
     assert record["counts"]["JUMP_DET"]["set_by_hand"] == 1
     assert record["counts"]["JUMP_DET"]["cleared_by_hand"] == 1
     assert "mask.fits is written" in widget.status

@@ -86,6 +86,13 @@ class MaskerEngine:
         self._plain: NDArray[np.float32] | None = None
         self._plain_left = list(strips(ny, nx))
 
+    def release(self) -> None:
+        """Let go of all but the mask, which may be saved after all."""
+        with self.lock:
+            self.slopes = self._plain = None
+            self.significance, self._stale = [], []
+            self.searched_with = None
+
     def need_kept(self) -> Kept:
         """Give the corrected ramps.
 
@@ -96,6 +103,7 @@ class MaskerEngine:
         """
         kept = self.model.kept
         if kept is None:
+            self.model.require_open()
             why = f" ({self.model.refused})" if self.model.refused else ""
             raise UsageError(
                 self.model.name, f"its ramps are not corrected{why}", "mend that first"
@@ -184,6 +192,7 @@ class MaskerEngine:
             for name, value in {**self.model.overrides, **parameters}.items()
             if name.startswith(("jump.", "ramp_fit."))
         }
+        settings["exposure"] = self.model.name
         with self.lock:
             self.mask.set_automatic(self.layers.automatic, settings)
             self.layers.automatic = self.mask.automatic

@@ -10,6 +10,7 @@ import numpy as np
 from upramp.dq import GROUP
 from upramp.errors import InputError
 from upramp.exposure import open_exposure
+from upramp.stages.masks import root
 
 from .core import mask_asdf, mask_fits
 from .core.mask import MaskModel
@@ -123,6 +124,7 @@ def load(mask: MaskModel, path: str | os.PathLike[str]) -> Change:
     """
     flags = _product(Path(path))
     if flags is None:
+        _check_exposure(mask, Path(path))
         return mask.load(path)
     if flags.shape != mask.shape:
         raise InputError(
@@ -135,6 +137,16 @@ def load(mask: MaskModel, path: str | os.PathLike[str]) -> Change:
             for group in range(mask.shape[1]):
                 _impose(mask, integration, group, flags[integration, group])
     return step.summary(mask.shape[3])
+
+
+def _check_exposure(mask: MaskModel, path: Path) -> None:
+    """Refuse a mask that says that it was drawn on another exposure."""
+    own = mask.provenance.get("exposure")
+    drawn_on = tuned_with(path).get("exposure")
+    if own and drawn_on and root(str(own)) != root(str(drawn_on)):
+        raise InputError(
+            path, f"it was drawn on {drawn_on}, not on {own}", "give a mask of this exposure"
+        )
 
 
 def _product(path: Path) -> NDArray[np.uint8] | None:

@@ -322,7 +322,9 @@ class _Job:
         from .official_specs import specification
         from .parameters import resolve_parameters
 
-        flags = None if mask is None else load_mask(mask, corrected_shape(self.exposure))
+        flags = None
+        if mask is not None:
+            flags = load_mask(mask, corrected_shape(self.exposure), self.exposure.path.name)
         reason = unfit(self.exposure)
         if reason is None:
             _collect_large()

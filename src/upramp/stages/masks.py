@@ -21,14 +21,17 @@ if TYPE_CHECKING:
 
     from upramp.detector1.pipeline import Mask
 
-__all__ = ["load_mask"]
+__all__ = ["load_mask", "root"]
 
 _NAMES: Final = ("GROUPDQ", "MASK", "SCI", "PRIMARY", "0")
 _MODES: Final = {"ADD": False, "REPLACE": True}
 _KEYWORD: Final = "MASKMODE"
+_DRAWN_ON: Final = "MASKOF"
 
 
-def load_mask(path: str | os.PathLike[str], shape: tuple[int, ...]) -> tuple[Mask, dict[str, Any]]:
+def load_mask(
+    path: str | os.PathLike[str], shape: tuple[int, ...], exposure: str = ""
+) -> tuple[Mask, dict[str, Any]]:
     """Read a mask.
 
     Parameters
@@ -37,6 +40,8 @@ def load_mask(path: str | os.PathLike[str], shape: tuple[int, ...]) -> tuple[Mas
         The file.
     shape
         Of the exposure's ramp: (nints, ngroups, ny, nx).
+    exposure
+        Its file's name; a mask that says that it was drawn on another is refused.
 
     Returns
     -------
@@ -48,7 +53,7 @@ def load_mask(path: str | os.PathLike[str], shape: tuple[int, ...]) -> tuple[Mas
     Raises
     ------
     InputError
-        If the file cannot be read, holds no flags, or does not fit the exposure.
+        If the file cannot be read, holds no flags, or is not of the exposure.
     UsageError
         If it asks for a mode that there is not.
     """
@@ -62,6 +67,13 @@ def load_mask(path: str | os.PathLike[str], shape: tuple[int, ...]) -> tuple[Mas
             raise InputError(path, "it holds no image", "give a FITS image of group flags")
         flags = np.array(file[name])
         mode = str(file.header.get(_KEYWORD) or "ADD").strip().upper()
+        drawn_on = str(file.header.get(_DRAWN_ON) or "").strip()
+    if exposure and drawn_on and root(exposure) != root(drawn_on):
+        raise InputError(
+            path,
+            f"it was drawn on {drawn_on}, not on {exposure}",
+            f"give a mask of this exposure, or take {_DRAWN_ON} out of its header",
+        )
     if flags.shape not in {tuple(shape), tuple(shape[-2:])}:
         raise InputError(
             path,
@@ -86,3 +98,15 @@ def load_mask(path: str | os.PathLike[str], shape: tuple[int, ...]) -> tuple[Mas
         "flagged": int(np.count_nonzero(flags)),
     }
     return Mask(flags, replaces=_MODES[mode]), record
+
+
+def root(name: str) -> str:
+    """Give what names of one exposure's products have in common: all before the kind.
+
+    Parameters
+    ----------
+    name
+        Of a file.
+    """
+    stem = name.split(".", 1)[0]
+    return stem.rpartition("_")[0] or stem

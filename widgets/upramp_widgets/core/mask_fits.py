@@ -78,6 +78,9 @@ def _primary(record: Mapping[str, Any]) -> fits.Header:
     header = fits.PrimaryHDU().header
     header["ORIGIN"] = (f"upramp {__version__}", "what made this file")
     header["MASKMODE"] = (record["mode"], "jumps that are not here are taken back")
+    drawn_on = record["automatic"]["parameters"].get("exposure")
+    if isinstance(drawn_on, str) and drawn_on.isascii() and len(drawn_on) < 60:
+        header["MASKOF"] = drawn_on
     for name, short in _COUNTED.items():
         for key, end, words in _NUMBERS:
             header[short + end] = (record["counts"][name][key], f"{name} {words}")
