@@ -19,6 +19,7 @@ from .masker_engine import MaskerEngine
 from .masker_exchange import MaskerExchange
 from .masker_files import given, load
 from .masker_views import MaskerViews
+from .release import close_all, rows_with
 from .worker import Worker, Working
 
 if TYPE_CHECKING:
@@ -108,6 +109,7 @@ class CosmicRayMasker(Working, Pictured, MaskerExchange):
         threads: int | None = None,
         **traits: Any,
     ) -> None:
+        self.refuse_unknown(traits)
         tuned, self._to_load = given(mask)
         self.model = RampModel.open(
             exposure, **({} if overrides is None else {"overrides": overrides}), threads=threads
@@ -217,8 +219,10 @@ class CosmicRayMasker(Working, Pictured, MaskerExchange):
     def _release(self) -> None:
         for view in (self.views.image, self.views.beside):
             if view is not None:
-                view.close()
+                close_all(view)
+        close_all(*rows_with(self.controls.bottom))
         self.model.close()
+        self.engine.release()
 
     # ---- pictures
 

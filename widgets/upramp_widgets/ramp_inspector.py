@@ -23,6 +23,7 @@ from .core.render_layers import JUMP, PALE
 from .core.stretch import STRETCHES
 from .display import Pictured
 from .inspector_controls import Controls
+from .release import close_all
 from .views.image_view import ImageView
 from .views.ramp_view import RampView
 from .views.side_by_side import page_of, picture_of
@@ -295,8 +296,12 @@ class RampInspector(Working, Pictured, ipywidgets.VBox):
         return self.model.flags(self.parameters)
 
     def _release(self) -> None:
-        self.image.close()
+        close_all(self.image)
+        if not self._plot.children:  # it is still to come, and goes as soon as it is there
+            _after_this_cell(lambda: close_all(self._plot))
         self.model.close()
+        self._planes.clear()
+        self._flags = self._tried = None
 
     # ---- pictures
 

@@ -22,6 +22,7 @@ from .overlay_link import SideBySide
 from .overlay_readout import Reading, reading
 from .overlay_traits import SHARED
 from .overlay_view import OverlayView
+from .release import close_all
 from .views.image_view import ImageView
 from .worker import Worker, Working
 
@@ -93,6 +94,7 @@ class WcsOverlay(Working, Pictured, OverlayCatalogues):
         plane: int | None = None,
         **traits: Any,
     ) -> None:
+        self.refuse_unknown(traits)
         self.images: tuple[OverlayImage, ...] = tuple(
             images_of(image, wcs=wcs, slit=slit, plane=plane)
         )
@@ -249,7 +251,7 @@ class WcsOverlay(Working, Pictured, OverlayCatalogues):
         return super().wait(seconds) and self._view.wait(seconds)
 
     def _release(self) -> None:
-        self.image.close()
+        close_all(self.image)
 
     # ---- pictures
 

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, cast
+
+from upramp.errors import UsageError
+
+from .release import close_all
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 __all__ = ["Worker", "Working"]
 
@@ -123,8 +128,29 @@ class Working:
             self._made = False
             self.wait()
             self._release()
-        widget: Any = super()
+        widget, whole = cast("Any", super()), cast("Any", self)
         widget.close()
+        close_all(whole)
+
+    def refuse_unknown(self, traits: Mapping[str, Any]) -> None:
+        """Refuse first values of what is no trait, which ipywidgets would pass over.
+
+        Parameters
+        ----------
+        traits
+            By name.
+
+        Raises
+        ------
+        UsageError
+            If one is unknown.
+        """
+        widget: Any = self
+        known = widget.trait_names()
+        for name in traits:
+            if name not in known:
+                near = get_close_matches(name, known, 1) or ["a trait's name"]
+                raise UsageError(name, "there is no such argument", f"perhaps {near[0]} is meant")
 
     def _release(self) -> None:
         """Close what the widget has for itself."""

@@ -108,6 +108,7 @@ class RampModel:
         self.shape = nints, ngroups, ny, nx
         self.kept: Kept | None = None
         self.refused = ""
+        self._closed = False
         self._lock = threading.RLock()
         self._significance: NDArray[np.float32] | None = None
         self._whole: (
@@ -158,9 +159,23 @@ class RampModel:
         self.close()
 
     def close(self) -> None:
-        """Close the file, if it was opened here."""
+        """Let go of all that was made of the file, and close it, if it was opened here."""
+        with self._lock:
+            self._closed = True
+            self.kept = self._significance = self._whole = None
         if self._owned:
             self.exposure.close()
+
+    def require_open(self) -> None:
+        """Refuse what is asked of a closed one.
+
+        Raises
+        ------
+        UsageError
+            If it is closed.
+        """
+        if self._closed:
+            raise UsageError(self.name, "it is closed", "look at it anew")
 
     @property
     def name(self) -> str:
@@ -193,11 +208,17 @@ class RampModel:
         bool
             False where the engine leaves such exposures to the official pipeline, or a
             reference is missing: ``refused`` says why, and raw ramps are shown.
+
+        Raises
+        ------
+        UsageError
+            If it is closed.
         """
         from upramp import keep
         from upramp.errors import UprampError
 
         with self._lock:
+            self.require_open()
             if self.kept is None and not self.refused:
                 tell("correcting the ramps")
                 try:
@@ -233,6 +254,7 @@ class RampModel:
         raw
             Whether as read in any case.
         """
+        self.require_open()
         kept = self.kept
         if raw or kept is None:
             return self.exposure.read_group(integration, group)
@@ -361,6 +383,7 @@ class RampModel:
                 f"pixel ({x}, {y})", f"the detector has {ny} rows of {nx}", "give one of them"
             )
         with self._lock:
+            self.require_open()
             kept = self.kept
             if kept is None:
                 raw = self._raw(x, y, integration)

@@ -34,6 +34,11 @@ class Together(BokehModel):
     _held: list[Any] | None = None
     _changed = False  # since the state that a new view begins with
 
+    def close(self) -> None:
+        """Let go of the figure; once, though it is asked for again."""
+        if self.comm is not None:
+            super().close()
+
     def refresh(self) -> None:
         """Give every view the figure as it is, if it changed since it was last given whole.
 

@@ -68,6 +68,7 @@ class ImageView(Pictured, ImageOverlays):  # type: ignore[misc]
         Words around the picture.
     """
 
+    _closed = False
     _talk: ImageTalk | None = None  # while traits get their first values, there is no one to tell
 
     def __init__(self, **traits: Any) -> None:
@@ -81,6 +82,18 @@ class ImageView(Pictured, ImageOverlays):  # type: ignore[misc]
         }
         super().__init__(_key=uuid.uuid4().hex, **traits)
         self._talk = ImageTalk(self)
+
+    def close(self) -> None:
+        """Close the view, and let go of what it shows."""
+        self._closed = True
+        self.scene, self._shown_key = Scene(), None
+        for listeners in self._listeners.values():
+            listeners.clear()
+        super().close()
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise UsageError(self.title or "the image", "it is closed", "make it anew")
 
     def _changed(self) -> None:
         if self._talk is not None:
@@ -377,7 +390,13 @@ class ImageView(Pictured, ImageOverlays):  # type: ignore[misc]
         -------
         bytes
             A PNG of at most 200 kB.
+
+        Raises
+        ------
+        UsageError
+            If it is closed.
         """
+        self._require_open()
         look = Look(
             xlim=self.xlim,
             ylim=self.ylim,
@@ -399,5 +418,11 @@ class ImageView(Pictured, ImageOverlays):  # type: ignore[misc]
         """Give a page that shows the view with no kernel: moves, stretch, threshold and blinking.
 
         It holds the image as fine as a large screen shows the whole detector.
+
+        Raises
+        ------
+        UsageError
+            If it is closed.
         """
+        self._require_open()
         return page(self)
