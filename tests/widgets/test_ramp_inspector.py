@@ -15,6 +15,7 @@ import upramp
 from same_bits import assert_same_bits
 from upramp.dq import GROUP
 from upramp.errors import InputError, UsageError
+from upramp_widgets import CosmicRayMasker, WcsOverlay
 from upramp_widgets.display import set_display_mode
 from upramp_widgets.ramp_inspector import RampInspector
 from upramp_widgets.worker import Worker
@@ -109,10 +110,10 @@ def test_parameters_of_the_fit_change_it(widget):
 
 
 def test_a_parameter_that_does_not_exist_is_said_and_nothing_breaks(widget):
-    widget.overrides = {"jump.rejection": 3}
-    widget.wait(60)
-    assert "has no parameter" in widget.status
-    widget.overrides = {}
+    with pytest.raises(UsageError, match="perhaps rejection_threshold is meant"):
+        widget.overrides = {"jump.rejection": 3}
+    assert widget.overrides == {}
+    widget.threshold = 3.7
     widget.wait(60)
     assert "jumps:" in widget.status
 
@@ -236,6 +237,8 @@ def test_where_nothing_can_be_corrected_raw_ramps_are_shown_and_it_is_said(path,
         *(("x", 99999), ("y", -2), ("integration", 7), ("group", 999), ("group", -5)),
         *(("threshold", -1.0), ("threshold", math.nan), ("threshold", math.inf)),
         ("overrides", {"jump.rejection_threshold": 9}),
+        ("overrides", {"jump.rejection_treshold": 9}),
+        ("overrides", {"superbias.skip": True}),
     ],
 )
 def test_a_value_that_is_refused_leaves_all_as_it_was(widget, name, value):
@@ -247,6 +250,12 @@ def test_a_value_that_is_refused_leaves_all_as_it_was(widget, name, value):
         widget.pin(99999, 0)
     assert widget.pinned == ()
     assert widget.picture()
+
+
+def test_an_argument_that_there_is_not_is_refused(path):
+    for widget in (RampInspector, CosmicRayMasker, WcsOverlay):
+        with pytest.raises(UsageError, match="perhaps vmax is meant"):
+            widget(path, vmaxx=5)
 
 
 def test_first_values_stay_when_the_ramps_are_there(path):

@@ -126,6 +126,7 @@ class RampInspector(Working, Pictured, ipywidgets.VBox):
         threads: int | None = None,
         **traits: Any,
     ) -> None:
+        self.refuse_unknown(traits)
         self.model = RampModel.open(
             exposure, **({} if overrides is None else {"overrides": overrides}), threads=threads
         )
@@ -204,7 +205,11 @@ class RampInspector(Working, Pictured, ipywidgets.VBox):
     def _valid_overrides(self, proposal: Any) -> dict[str, Any]:
         if _THRESHOLD in proposal["value"]:
             raise UsageError("overrides", f"{_THRESHOLD} has a trait of its own", "set threshold")
-        return dict(proposal["value"])
+        value = dict(proposal["value"])
+        if self._ready:  # a pixel is enough to hear what the engine says of them
+            pixel = slice(0, 1), slice(0, 1)
+            self.model.window(pixel, {**value, _THRESHOLD: self.threshold})
+        return value
 
     def _add_plot(self) -> None:
         """Put the plot beside the image: it takes longer to make, and the image need not wait."""
@@ -364,14 +369,22 @@ class RampInspector(Working, Pictured, ipywidgets.VBox):
             return
         self.image.unit = "DN"
 
+        shape = self.model.shape[2:]
+
         def frame(group: int) -> Any:
-            return lambda rows, columns: self._plane(kind, integration, group)[rows, columns]
+            def read(rows: slice, columns: slice) -> NDArray[np.float32]:
+                plane = self._plane(kind, integration, group)
+                if plane.shape != shape:  # corrected meanwhile, by which IRS2 loses rows
+                    plane = self.model.group(integration, group, raw=True)
+                return plane[rows, columns]
+
+            return read
 
         self.image.frame = min(self.group, ngroups - 1)
         self.image.set_frames(
             [frame(group) for group in range(ngroups)],
             labels=[f"group {group + 1}" for group in range(ngroups)],
-            shape=self.model.shape[2:],
+            shape=shape,
             limits=limits,
         )
 

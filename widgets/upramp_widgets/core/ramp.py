@@ -226,6 +226,9 @@ class RampModel:
                         self.kept = keep(
                             self.exposure, overrides=self.overrides, threads=self.threads
                         )
+                    # Of IRS2 ramps, reference pixels between the others are taken out.
+                    nints, ngroups, ny, nx = self.kept.ramp.data.shape
+                    self.shape = nints, ngroups, ny, nx
                 except UprampError as error:
                     self.refused = str(error)
             return self.kept is not None
