@@ -34,6 +34,13 @@ def pytest_configure() -> None:
     # A shell's background jobs ignore Ctrl-C, and so would the commands that tests interrupt.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        from hypothesis import settings
+    except ImportError:
+        return
+    # How long an example takes is the machine's affair: no test judges a time.
+    settings.register_profile("upramp", deadline=None)
+    settings.load_profile("upramp")
 
 
 # Modules here share a hub or a kernel, which takes seconds to start.

@@ -220,7 +220,7 @@ async def _cut(request):
     "answer", [_huge, _packed, _elsewhere, _missing, _slow, _drip, _cut], ids=lambda f: f.__name__
 )
 def test_one_that_does_not_say_is_left_alone_and_holds_up_no_other(world, monkeypatch, answer):
-    monkeypatch.setattr(asking_module, "_PATIENCE", 0.3)
+    monkeypatch.setattr(asking_module, "_PATIENCE", 1.5)
     world.add_server("mallory", answer=answer)
     world.add_server("ada")
     begin = time.monotonic()

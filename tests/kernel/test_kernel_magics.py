@@ -118,7 +118,7 @@ def test_an_error_is_one_sentence_and_tb_has_the_rest(shell, crds):
     [
         "",
         "a.fits b.fits",
-        "a.fits --stage 2",
+        "a.fits --stage 4",
         "a.fits --stage one",
         "a.fits --engine nope",
         "a.fits --set jump",
