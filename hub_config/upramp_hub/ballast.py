@@ -9,13 +9,13 @@ becomes free; once there is room again, it is made whole.
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    import logging
     from pathlib import Path
 
     from .settings import Settings
@@ -161,4 +161,5 @@ def _look_after(ballast: Ballast, log: logging.Logger) -> None:
 
 def _tell(log: logging.Logger, ballast: Ballast, said: str) -> None:
     if said:
-        log.log(30 if ballast.held < ballast.size else 20, "upramp: %s", said)
+        level = logging.WARNING if ballast.held < ballast.size else logging.INFO
+        log.log(level, "upramp: %s", said)

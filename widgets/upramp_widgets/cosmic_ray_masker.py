@@ -10,7 +10,7 @@ import numpy as np
 
 from upramp.errors import UprampError
 
-from .arrangement import BESIDE, WRAPPED
+from .arrangement import BESIDE, WRAPPED, arrange
 from .core.mask import MaskModel
 from .core.ramp import RampModel
 from .display import Pictured, display_mode
@@ -19,7 +19,7 @@ from .masker_engine import MaskerEngine
 from .masker_exchange import MaskerExchange
 from .masker_files import given, load
 from .masker_views import MaskerViews
-from .release import close_all, rows_with
+from .release import close_all
 from .worker import Worker, Working
 
 if TYPE_CHECKING:
@@ -129,6 +129,8 @@ class CosmicRayMasker(Working, Pictured, MaskerExchange):
             raise
         self.controls = MaskerControls(self)
         self._counted = self.counts()
+        self._row = ipywidgets.HBox(layout=WRAPPED)
+        self.children = [self.controls.top, self._row]
         self._arrange()
         self.image.on_stroke(self._stroked)
         self.image.on_action(self._acted)
@@ -220,7 +222,6 @@ class CosmicRayMasker(Working, Pictured, MaskerExchange):
         for view in (self.views.image, self.views.beside):
             if view is not None:
                 close_all(view)
-        close_all(*rows_with(self.controls.bottom))
         self.model.close()
         self.engine.release()
 
@@ -273,10 +274,9 @@ class CosmicRayMasker(Working, Pictured, MaskerExchange):
         controls = self.controls.bottom
         # Two images have the width; what stands around one is beside it where there is room.
         for view in images:
-            view.layout = BESIDE if len(images) == 1 else {"flex": "1 1 360px"}
+            arrange(view, BESIDE if len(images) == 1 else {"flex": "1 1 360px"})
         controls.layout.flex = "1 1 400px" if len(images) == 1 else "1 0 100%"
-        row = ipywidgets.HBox([*images, controls], layout=WRAPPED)
-        self.children = [self.controls.top, row]
+        self._row.children = [*images, controls]
 
     def _show(self, _: Any) -> None:
         if self.plane != "rate":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-import ipywidgets
 import numpy as np
 
 from upramp.dq import GROUP
@@ -15,7 +14,6 @@ from .core.render_layers import PALE
 from .masker_layers import AUTOMATIC, CLEARED, LAYERS, SET
 from .masker_planes import MaskerPlanes
 from .masker_traits import SHARED
-from .release import close_all
 from .views.browser_words import TOOLS
 from .views.image_view import ImageView
 from .views.side_by_side import page_of, picture_of
@@ -58,7 +56,6 @@ class MaskerViews:
         self._covers: tuple[tuple[str, ...], bool] | None = None
         self._tells = True
         self.image = ImageView(title=self._title, tools=TOOLS, threshold_colour=PALE)
-        self.image.observe(_replaced, "layout")
         self.show()
         for name in SHARED:
             if name in chosen:
@@ -145,7 +142,6 @@ class MaskerViews:
                 title="Rate without the mask",
                 tools=("pan", "inspect"),
             )
-            self.beside.observe(_replaced, "layout")
         self.beside.show(without, key=id(without))
         keep_alike(self.image, self.beside, _LINKED)
 
@@ -194,9 +190,3 @@ class MaskerViews:
             Of the page.
         """
         return page_of(title, {view.title: view.to_html() for view in self.together()})
-
-
-def _replaced(change: Any) -> None:
-    """Close the layout that an image had before: it would stay for as long as the kernel."""
-    if isinstance(change["old"], ipywidgets.Layout):
-        close_all(change["old"])

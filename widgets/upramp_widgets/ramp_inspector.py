@@ -457,18 +457,14 @@ class RampInspector(Working, Pictured, ipywidgets.VBox):
             return
         steps = self.model.steps
         self.controls.offer(steps)
+        usual = float(steps["jump"]["rejection_threshold"])
         if "threshold" not in self._chosen:
-            self.threshold = float(steps["jump"]["rejection_threshold"])
+            self.threshold = usual
         self._ready = True
         self._planes.clear()
+        # The model remembers the last search, which is to be the one that is shown.
+        self._before = Counts.of(self.model.flags({**self.overrides, _THRESHOLD: usual}))
         self._flags = self.model.flags(self.parameters)
-        self._before = Counts.of(
-            self._flags
-            if "threshold" not in self._chosen
-            else self.model.flags(
-                {**self.overrides, _THRESHOLD: steps["jump"]["rejection_threshold"]}
-            )
-        )
         limits = {name: getattr(self, name) for name in ("vmin", "vmax") if name in self._chosen}
         self._show_plane()
         for name, value in limits.items():

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
-from ipywidgets.widgets import widget as registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["close_all", "parts", "rows_with"]
+__all__ = ["close_all", "parts"]
 
 
 def parts(widget: ipywidgets.Widget) -> list[ipywidgets.Widget]:
@@ -29,25 +28,6 @@ def parts(widget: ipywidgets.Widget) -> list[ipywidgets.Widget]:
                 found[id(part)] = part
                 waiting.append(part)
     return list(found.values())
-
-
-def rows_with(widget: ipywidgets.Widget) -> list[ipywidgets.HBox]:
-    """Give the rows that a widget stands in, or stood in before it was arranged anew.
-
-    Parameters
-    ----------
-    widget
-        One that nobody else puts anywhere.
-    """
-    # Where the registry is depends on the version of ipywidgets.
-    known = getattr(registry, "_instances", None)
-    if known is None:
-        known = ipywidgets.Widget._instances  # noqa: SLF001 - there is no other list of them
-    return [
-        each
-        for each in list(known.values())
-        if type(each) is ipywidgets.HBox and any(child is widget for child in each.children)
-    ]
 
 
 def close_all(*widgets: ipywidgets.Widget) -> None:

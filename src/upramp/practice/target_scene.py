@@ -76,7 +76,7 @@ def point_at_target(
     error_x, error_y = _ACQUISITION * rng.standard_normal(2)
     attitudes = []
     for dx, dy in ((0.0, 0.0), (error_x, error_y)):
-        star = _v2v3(subarray, plan.offset[0] + dx, plan.offset[1] + dy)
+        star = subarray.v2v3(plan.offset[0] + dx, plan.offset[1] + dy)
         pointed = Attitude(*star, target.ra, target.dec, plan.roll)
         ra, dec = pointed.sky(np.array(subarray.v2_ref), np.array(subarray.v3_ref))
         # The roll differs by the field's tiny turn only, far below any pixel.
@@ -228,16 +228,6 @@ def pixel_scale(plan: ExposurePlan, subarray: Subarray) -> tuple[float, float]:
     v2, v3 = geometry.v2v3(x, y)
     return float(np.hypot(v2[1] - v2[0], v3[1] - v3[0])), float(
         np.hypot(v2[3] - v2[2], v3[3] - v3[2])
-    )
-
-
-def _v2v3(subarray: Subarray, x: float, y: float) -> tuple[float, float]:
-    """Turn a place in the aperture's ideal frame (arcseconds) into V2, V3."""
-    c = np.cos(np.radians(subarray.v3_ideal_angle))
-    s = np.sin(np.radians(subarray.v3_ideal_angle))
-    return (
-        float(subarray.v2_ref + subarray.parity * x * c + y * s),
-        float(subarray.v3_ref - subarray.parity * x * s + y * c),
     )
 
 
