@@ -50,7 +50,7 @@ def test_science_frame_is_turned_as_officially(name):
 
 
 @pytest.mark.peer
-@pytest.mark.parametrize("name", [name for name in DETECTORS if name != "MIRIMAGE"])
+@pytest.mark.parametrize("name", [name for name, at in DETECTORS.items() if at.name != "MIRIMAGE"])
 def test_amplifiers_and_parity_are_where_refpix_looks(name):
     from jwst.lib.reffile_utils import science_detector_frame_transform
     from jwst.refpix.reference_pixels import NIR_reference_sections
