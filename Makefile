@@ -32,9 +32,10 @@ $(BIN)/.ready: pyproject.toml constraints.txt
 # A hub needs no more than this; what tests need comes with them.
 $(BIN)/.hub: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "upramp needs Python 3.11 or later; name one with PYTHON=")'
-	@echo "installing the packages into $(VENV): some minutes, once"
+	@echo "installing the packages into $(VENV): a minute or two, once"
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[hub]'
+	# Not compiled: most of it is never imported, and the rest is at its first import.
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e '.[hub]'
 	touch $@
 
 # The system's browser, which tests drive: installed where that is possible and it is missing.

@@ -129,7 +129,6 @@ class Launcher:
         """
         self._begin()
         try:
-            self._compile_kernels()
             before()
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 signal.signal(number, self._stop_soon)
@@ -140,6 +139,7 @@ class Launcher:
                 process.wait_until_ready(stop=lambda: self._stopping)
                 if self._stopping:
                     return
+            self._compile_kernels()
             self._greet(first)
             try:
                 self._watch()
@@ -256,9 +256,10 @@ class Launcher:
         ]
 
     def _compile_kernels(self) -> None:
-        """Have the engine's kernels compiled for all users, beside everything else.
+        """Have the engine's kernels compiled for all users, once the hub is there.
 
-        Whoever calibrates before that is done compiles what it needs for itself.
+        Earlier it would take a core from the archive that is being made. Whoever
+        calibrates before it is done compiles what it needs for itself.
         """
         self._kernels = Process(
             "kernels",
