@@ -136,45 +136,45 @@ def test_no_line_of_either_is_lost(before, after):
 
 
 def parameters(source, value):
-    content = set_parameter(notebook(source, tags=["parameters"]), "x", "input_file", value)
+    content = set_parameter(notebook(source, tags=["parameters"]), "x", "inputs", value)
     return cells_of(content, "x")[0].source
 
 
 def test_a_parameter_is_set_and_the_rest_stays():
-    source = "# a comment\ninput_file = (\n  'x'\n)  # why\nother = 'input_file = 1'\n"
+    source = "# a comment\ninputs = (\n  'x'\n)  # why\nother = 'inputs = 1'\n"
     assert parameters(source, "a.fits") == (
-        "# a comment\ninput_file = \"a.fits\"  # why\nother = 'input_file = 1'\n"
+        "# a comment\ninputs = \"a.fits\"  # why\nother = 'inputs = 1'\n"
     )
-    assert parameters("é = 1; input_file = 'é'; z = 2", "ü") == 'é = 1; input_file = "ü"; z = 2'
+    assert parameters("é = 1; inputs = 'é'; z = 2", "ü") == 'é = 1; inputs = "ü"; z = 2'
 
 
 @given(st.text())
 def test_whatever_a_file_is_called_it_is_a_text_in_the_notebook(name):
     found = {}
-    exec(parameters("input_file = 'x'\nafter = 1", name), found)
-    assert found["input_file"] == name
+    exec(parameters("inputs = 'x'\nafter = 1", name), found)
+    assert found["inputs"] == name
     assert found["after"] == 1
 
 
 @pytest.mark.parametrize(
     "content",
     [
-        notebook("input_file = 1"),  # not tagged
+        notebook("inputs = 1"),  # not tagged
         notebook("x = 1", tags=["parameters"]),
-        notebook("input_file = (", tags=["parameters"]),
+        notebook("inputs = (", tags=["parameters"]),
         b'{"cells": [{"cell_type": "code", "source": "", "metadata": {"tags": 1}}]}',
     ],
 )
 def test_a_notebook_without_the_parameter_says_so(content):
-    with pytest.raises(HomeError, match="it has no parameter input_file"):
-        set_parameter(content, "x.ipynb", "input_file", "y")
+    with pytest.raises(HomeError, match="it has no parameter inputs"):
+        set_parameter(content, "x.ipynb", "inputs", "y")
 
 
 def test_the_notebook_of_stage_1_takes_an_exposure():
     path = notebooks_folder() / "stage" / "detector1.ipynb"
-    content = set_parameter(path.read_bytes(), path.name, "input_file", "mine_uncal.fits")
+    content = set_parameter(path.read_bytes(), path.name, "inputs", "mine_uncal.fits")
     before, after = (cells_of(each, path.name) for each in (path.read_bytes(), content))
     (change,) = [each for each in compare(before, after) if each.what != "same"]
     assert [line for mark, line in change.lines if mark == "+"] == [
-        'input_file = "mine_uncal.fits"'
+        'inputs: list = ["mine_uncal.fits"]  # one or more'
     ]

@@ -16,7 +16,7 @@ from upramp_hub.home.inside import Inside
 
 NAME = "stage/one.ipynb"
 COPY = "notebooks/stage/one.ipynb"
-FIRST = ("input_file = 'x.fits'", "calibrate()", "look()")
+FIRST = ("inputs = 'x.fits'", "calibrate()", "look()")
 
 
 def notebook(*sources):
@@ -94,7 +94,7 @@ def test_an_exposure_has_a_copy_of_its_own_with_the_parameter_set(copies, home):
     path = copies.take(NAME, "jw1_uncal.fits")
     assert path == "notebooks/stage/one-jw1.ipynb"
     cells = json.loads((home / path).read_bytes())["cells"]
-    assert "".join(cells[0]["source"]) == 'input_file = "jw1_uncal.fits"'
+    assert "".join(cells[0]["source"]) == 'inputs = "jw1_uncal.fits"'
     assert states(copies) == {path: "current"}
     (home / path).write_bytes(notebook(*FIRST, "mine"))
     assert copies.take(NAME, "jw1_uncal.fits") == path
@@ -162,7 +162,7 @@ def test_the_new_one_comes_beside_under_names_that_are_free(copies, home, origin
     beside = copies.take_beside(path)
     assert beside == "notebooks/stage/one-jw1-new-2.ipynb"
     cells = json.loads((home / beside).read_bytes())["cells"]
-    assert "".join(cells[0]["source"]) == 'input_file = "jw1_uncal.fits"'
+    assert "".join(cells[0]["source"]) == 'inputs = "jw1_uncal.fits"'
     assert "".join(cells[3]["source"]) == "second"
     assert (home / path).read_bytes() == mine
     assert states(copies) == {path: "kept", beside: "current"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import html
 import json
 import re
@@ -230,12 +231,9 @@ def test_an_exposure_is_opened_in_a_copy_of_its_own(server, browser, name):
     path = location(headers).removeprefix("/user/ada/lab/tree/")
     content = json.loads((server.home / path).read_bytes())
     (line,) = [
-        line
-        for cell in content["cells"]
-        for line in cell["source"]
-        if line.startswith("input_file")
+        line for cell in content["cells"] for line in cell["source"] if line.startswith("inputs")
     ]
-    assert json.loads(line.partition(" = ")[2]) == name
+    assert ast.literal_eval(line.partition(" = ")[2].partition("  #")[0]) == [name]
     assert html.escape(path) in browser.get("/upramp/welcome")[2]
     # As JupyterLab asks for it.
     answer = server.ask("GET", f"/api/contents/{urllib.parse.quote(path)}", token=TOKEN)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import base64
 import json
 import subprocess
 import sys
@@ -11,12 +10,12 @@ import sys
 import pytest
 
 from upramp.errors import OutputError, UsageError
-from upramp.kernel.comparing import compare_with_official
-from upramp.kernel.install import install
 from upramp.kernel.records import sum_up
+from upramp.kernel.reductions import OUTCOME_TYPE
 from upramp.notebooks import copy_notebooks, list_notebooks
 from upramp.practice.crds_context import CODE_DEFAULTS
 from upramp.stages import compare, read_provenance
+from upramp.stages.reduction import PARAMETERS
 
 NOTEBOOKS = list_notebooks()
 STAGE_1 = "stage/detector1.ipynb"
@@ -79,57 +78,46 @@ def test_the_command(tmp_path):
     assert (tmp_path / STAGE_1).exists()
 
 
-@pytest.fixture
-def execute(practice_archive, tmp_path, monkeypatch):
-    install(prefix=tmp_path / "prefix")
-    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "prefix" / "share" / "jupyter"))
-    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
-    monkeypatch.setenv("UPRAMP_ARCHIVE", str(practice_archive))
-    monkeypatch.setenv("CRDS_CONTEXT", CODE_DEFAULTS)
-    for name in ("CRDS_PATH", "CRDS_SERVER_URL", "JPY_SESSION_NAME"):
-        monkeypatch.delenv(name, raising=False)
-
-    def run(name, **parameters):
-        import papermill
-
-        source = next(one.path for one in NOTEBOOKS if one.name == name)
-        target = tmp_path / "done.ipynb"
-        papermill.execute_notebook(
-            str(source), str(target), parameters, cwd=str(tmp_path), progress_bar=False
-        )
-        return json.loads(target.read_text())
-
-    return run
-
-
-def outputs(document, identity):
-    cell = next(cell for cell in document["cells"] if cell.get("id") == identity)
-    return [output["data"] for output in cell["outputs"] if "data" in output]
-
-
-def text(data):
-    return "".join(data["text/plain"])
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda one: one.name)
+def test_its_parameters_are_those_of_all_typed_and_explained(notebook):
+    document = json.loads(notebook.path.read_text())
+    (cell,) = [one for one in document["cells"] if "parameters" in one["metadata"].get("tags", [])]
+    source = "".join(cell["source"])
+    assigned = [node for node in ast.parse(source).body if isinstance(node, ast.AnnAssign)]
+    assert tuple(node.target.id for node in assigned) == PARAMETERS
+    lines = [line for line in source.splitlines() if not line.startswith("#")]
+    assert all("  # " in line for line in lines)
+    begin = next(one for one in document["cells"] if one["id"] == "begin")
+    assert f'"{notebook.name.removesuffix(".ipynb")}"' in "".join(begin["source"])
+    assert document["cells"][-1]["source"] == ["run.finish()"]
 
 
 @pytest.mark.slow
 @pytest.mark.peer
 def test_stage_1_shows_its_pictures_and_agrees_with_the_official_pipeline(execute, tmp_path):
-    document = execute(
+    done = execute(
         STAGE_1,
-        overrides={"jump.rejection_threshold": 5.0},
-        context="jwst_0002.pmap",
-        compare=True,
+        steps={"jump.rejection_threshold": 5.0},
+        crds_context="jwst_0002.pmap",
+        reference_product="stsci",
+        strict=True,
     )
-    assert (tmp_path / "calibrated" / "jw99001001001_02101_00001_nrcalong_rate.fits").exists()
-    for identity in ("rate", "ramp", "dq"):
-        (data,) = outputs(document, identity)
-        assert base64.b64decode("".join(data["image/png"])).startswith(b"\x89PNG")
-    assert "jumps in groups" in text(outputs(document, "ramp")[0])
-    assert "JUMP_DET" in text(outputs(document, "dq-table")[0])
-    assert "jump.rejection_threshold 5.0" in text(outputs(document, "provenance")[0])
-    assert "2 of 2 products are identical" in text(outputs(document, "compare")[0])
-    engines = {one["engine"]: one["context"] for one in sum_up(document).environments}
+    folder = tmp_path / "calibrated"
+    assert (folder / "jw99001001001_02101_00001_nrcalong_rate.fits").exists()
+    assert {"raw", "rate", "ramp", "jumps", "dq"} == set(done.pictures())
+    assert "jumps in groups" in done.pictures()["ramp"]
+    assert "JUMP_DET" in done.pictures()["dq"]
+    assert "jump.rejection_threshold 5.0" in done.text("provenance")
+    assert "2 of 2 products are identical" in done.text("compare")
+    engines = {one["engine"]: one["context"] for one in sum_up(done.document).environments}
     assert engines == {"upramp": "jwst_0002.pmap", "stsci": "jwst_0002.pmap"}
+    outcome = done.outcome
+    assert outcome["status"] == "done"
+    assert {one["suffix"] for one in outcome["products"]} == {"ramp", "rate", "rateints"}
+    assert all(one["sha256"] for one in outcome["products"] + outcome["references"])
+    (shown,) = [one[OUTCOME_TYPE] for one in done.outputs("finish")]
+    assert shown["products"] == outcome["products"]
+    assert done.document["metadata"]["language_info"]["upramp"]["outcome"] == shown
 
 
 @pytest.mark.slow
@@ -161,16 +149,34 @@ def test_a_mask_of_the_masker_gives_the_bits_of_the_command(execute, practice_ar
     assert read_provenance(made)["mask"]
 
 
-def test_the_official_pipeline_runs_only_where_it_is_asked_for(tmp_path):
-    card = compare_with_official(None, None, tmp_path, asked=False)
-    assert "compare" in card.to_text()
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_wrong_parameter_is_one_sentence(execute):
+@pytest.mark.parametrize(
+    ("parameters", "said"),
+    [
+        ({"input": "x_uncal.fits"}, "input: the notebook has no such parameter; perhaps inputs"),
+        ({"steps": {"jmp.rejection_threshold": 5}}, "perhaps jump is meant"),
+        ({"engine": "upramps"}, "perhaps upramp is meant"),
+    ],
+)
+def test_a_wrong_parameter_is_refused_before_anything_runs(execute, tmp_path, parameters, said):
     import papermill
 
     with pytest.raises(papermill.PapermillExecutionError) as caught:
-        execute(STAGE_1, input_file="no_such_uncal.fits")
-    assert caught.value.ename == "InputError"
+        execute(STAGE_1, **parameters)
+    assert caught.value.ename == "UsageError"
+    assert said in caught.value.evalue
+    assert not (tmp_path / "calibrated").exists()
+
+
+def test_what_fails_is_told_in_the_last_cell_and_in_the_outcome(execute, tmp_path):
+    import papermill
+
+    with pytest.raises(papermill.PapermillExecutionError) as caught:
+        execute(STAGE_1, inputs=["no_such_uncal.fits"])
+    cells = json.loads((tmp_path / "done.ipynb").read_text())["cells"]
+    raised = [one["id"] for one in cells if one["metadata"].get("papermill", {}).get("exception")]
+    assert raised == [cells[-1]["id"]] == ["finish"]
     assert "UPRAMP_ARCHIVE" in caught.value.evalue
+    outcome = json.loads((tmp_path / "calibrated" / "detector1_outcome.json").read_text())
+    assert outcome["status"] == "failed"
+    (failure,) = outcome["failures"]
+    assert (failure["step"], failure["file"]) == ("reading", "no_such_uncal.fits")

@@ -122,7 +122,7 @@ def set_parameter(content: bytes, path: str, name: str, value: str) -> bytes:
     name
         Of the parameter.
     value
-        A text.
+        A text; where the parameter is a list, it becomes a list of this one.
 
     Raises
     ------
@@ -151,18 +151,32 @@ def _assigned(source: str, name: str, value: str) -> str | None:
     except (SyntaxError, ValueError):
         return None
     for statement in tree.body:
-        if isinstance(statement, ast.Assign) and any(
-            isinstance(target, ast.Name) and target.id == name for target in statement.targets
-        ):
+        target = _target(statement, name)
+        if target is not None:
             lines = [f"{line}\n" for line in source.split("\n")]  # as the parser counts them
             # What follows the statement in its last line, such as a comment, stays.
             last = lines[(statement.end_lineno or statement.lineno) - 1].encode()
             rest = last[statement.end_col_offset or 0 :].decode()
             first = lines[statement.lineno - 1].encode()[: statement.col_offset].decode()
+            literal = _literal(value)
+            if isinstance(getattr(statement, "value", None), ast.List):
+                literal = f"[{literal}]"
             lines[statement.lineno - 1 : statement.end_lineno] = [
-                f"{first}{name} = {_literal(value)}{rest}"
+                f"{first}{target} = {literal}{rest}"
             ]
             return "".join(lines).removesuffix("\n")
+    return None
+
+
+def _target(statement: ast.stmt, name: str) -> str | None:
+    """Give the left side of a statement that assigns a name, with its type if it says one."""
+    if isinstance(statement, ast.AnnAssign):
+        if isinstance(statement.target, ast.Name) and statement.target.id == name:
+            return f"{name}: {ast.unparse(statement.annotation)}"
+    elif isinstance(statement, ast.Assign) and any(
+        isinstance(target, ast.Name) and target.id == name for target in statement.targets
+    ):
+        return name
     return None
 
 

@@ -33,7 +33,7 @@ PRIVATE: Final = ".local/share/upramp"
 
 _FOLDER: Final = "notebooks"
 _RECORDS: Final = f"{PRIVATE}/copies.json"
-_PARAMETER: Final = "input_file"
+_PARAMETER: Final = "inputs"
 _MOST: Final = 999
 
 
@@ -136,7 +136,7 @@ class Copies:
         name
             The original's.
         exposure
-            An exposure's file name, to which the parameter ``input_file`` of
+            An exposure's file name, to which the parameter ``inputs`` of
             the copy is set; each exposure has a copy of its own.
 
         Returns

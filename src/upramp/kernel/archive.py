@@ -11,7 +11,7 @@ from upramp.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["find_exposure"]
+__all__ = ["find_exposure", "find_exposures"]
 
 
 def find_exposure(name: str, environment: Mapping[str, str] | None = None) -> Path:
@@ -45,6 +45,46 @@ def find_exposure(name: str, environment: Mapping[str, str] | None = None) -> Pa
         name,
         f"there is no such file here{looked}",
         "check the name, or set UPRAMP_ARCHIVE to the archive's folder" if alone else "check it",
+    )
+
+
+def find_exposures(name: str, environment: Mapping[str, str] | None = None) -> list[Path]:
+    """Find the exposures that a name, a pattern of names or a folder stands for.
+
+    Parameters
+    ----------
+    name
+        As for `find_exposure`; or with ``*``, ``?`` and ``[...]`` for all that
+        match, here or in the archive; or a folder, for all its raw exposures.
+    environment
+        Variables; None for this process's.
+
+    Returns
+    -------
+    list of Path
+        One at least, sorted by name.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    environment = os.environ if environment is None else environment
+    path = Path(os.path.expanduser(name))  # noqa: PTH111 - of "~nobody" there is no home
+    if path.is_dir():
+        name, path = os.path.join(name, "*_uncal.fits*"), path / "*_uncal.fits*"  # noqa: PTH118
+    elif path.is_file() or not any(mark in name for mark in "*?["):
+        return [find_exposure(name, environment)]
+    alone = path.name == name
+    tried = [path.parent, *(_places(environment) if alone else [])]
+    for folder in tried:
+        found = sorted(file for file in folder.glob(path.name) if file.is_file())
+        if found:
+            return found
+    raise InputError(
+        name,
+        f"no file in {' or '.join(map(str, tried))} has such a name",
+        "check the pattern, or set UPRAMP_ARCHIVE to the archive's folder",
     )
 
 

@@ -1,55 +1,25 @@
-"""Pictures for notebooks: an image, a ramp with its fit, counts of flags.
-
-They are images, not scripts: what a notebook saved shows everywhere, also
-where its code is not trusted, and no network is asked.
-"""
+"""Pictures of what a detector gave: an image, a ramp with its fit, counts of flags."""
 
 from __future__ import annotations
 
-import io
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from upramp.dq import GROUP
 from upramp.errors import UsageError
 
+from .drawing import Picture, picture_of, stretched
+from .drawing import figure as blank
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import numpy as np
-    from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
 __all__ = ["Picture", "flag_counts", "image", "ramp", "telling_pixel"]
 
 _JUMP: Final = GROUP["JUMP_DET"]
 _BAD: Final = GROUP["DO_NOT_USE"] | GROUP["SATURATED"]
-_MOST_PIXELS: Final = 1024
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A picture, and what it shows in words.
-
-    Parameters
-    ----------
-    png
-        The image.
-    text
-        What it shows, for who cannot see it.
-    data
-        The numbers that are drawn.
-    """
-
-    png: bytes = field(repr=False)
-    text: str
-    data: dict[str, Any] = field(repr=False, default_factory=dict)
-
-    def __repr__(self) -> str:
-        return self.text
-
-    def _repr_png_(self) -> bytes:
-        return self.png
 
 
 def image(product: Any, title: str = "") -> Picture:
@@ -68,7 +38,6 @@ def image(product: Any, title: str = "") -> Picture:
         If there is no image in it.
     """
     import numpy as np
-    from matplotlib.colors import AsinhNorm
 
     data = getattr(product, "data", product)
     # An array has an attribute of this name too: its memory.
@@ -77,23 +46,15 @@ def image(product: Any, title: str = "") -> Picture:
         raise UsageError("picture", "this is no image", "give one of two dimensions")
     meta = None if isinstance(product, np.ndarray) else getattr(product, "meta", None)
     title = title or str(getattr(meta, "filename", None) or "image")
-    step = max(1, -(-max(array.shape) // _MOST_PIXELS))
-    shown = array[::step, ::step].astype(np.float32)
-    finite = shown[np.isfinite(shown)]
-    low, middle, high = np.percentile(finite, (1, 50, 99.7)) if finite.size else (0.0, 0.5, 1.0)
-    figure = _figure(6.4, 5.2)
+    figure = blank(6.4, 5.2)
     axes = figure.add_subplot()
-    norm = AsinhNorm(
-        max(float(middle - low), 1e-6), vmin=float(low), vmax=float(max(high, low + 1e-6))
-    )
-    ny, nx = array.shape
-    drawn = axes.imshow(
-        shown, origin="lower", norm=norm, cmap="viridis", extent=(-0.5, nx - 0.5, -0.5, ny - 0.5)
-    )
-    figure.colorbar(drawn, ax=axes, label=str(getattr(meta, "bunit_data", None) or ""))
+    drawn = stretched(axes, array, label=str(getattr(meta, "bunit_data", None) or ""))
     axes.set(title=title, xlabel="column", ylabel="row")
+    (low, high), (ny, nx) = drawn.get_clim(), array.shape
+    finite = array[np.isfinite(array)]
+    middle = float(np.median(finite)) if finite.size else float("nan")
     text = f"{title}: {nx} x {ny} pixels, median {middle:.4g}, from {low:.4g} to {high:.4g}"
-    return Picture(_png(figure), text, {"low": float(low), "high": float(high)})
+    return picture_of(figure, text, {"low": float(low), "high": float(high)})
 
 
 def flag_counts(flags: Any, title: str = "data quality") -> Picture:
@@ -111,17 +72,17 @@ def flag_counts(flags: Any, title: str = "data quality") -> Picture:
     UsageError
         If they are no flags.
     """
-    from .flags import count_flags
+    from upramp.kernel.flags import count_flags
 
     counts = count_flags(flags)
     order = sorted(counts, key=lambda name: counts[name])
-    figure = _figure(6.4, 1.2 + 0.28 * max(len(order), 1))
+    figure = blank(6.4, 1.2 + 0.28 * max(len(order), 1))
     axes = figure.add_subplot()
     bars = axes.barh(order, [counts[name] for name in order], color="#3b6ea5", log=True)
     axes.bar_label(bars, labels=[f" {counts[name]}" for name in order], fontsize=8)
     axes.set(title=title, xlabel="values", xlim=(0.5, 12 * max([*counts.values(), 1])))
     text = f"{title}: {', '.join(f'{name} {counts[name]}' for name in reversed(order))}"
-    return Picture(_png(figure), text, counts)
+    return picture_of(figure, text, counts)
 
 
 def telling_pixel(ramp_model: Any, integration: int = 0) -> tuple[int, int]:
@@ -198,7 +159,7 @@ def ramp(result: Any, pixel: tuple[int, int] | None = None, integration: int = 0
     jumps = (flags & _JUMP) != 0
     bad = ((flags & _BAD) != 0) | ~np.isfinite(values)
 
-    figure = _figure(6.4, 4.2)
+    figure = blank(6.4, 4.2)
     axes = figure.add_subplot()
     axes.plot(seconds[~bad], values[~bad], "o", color="#13294b", label="groups")
     if bad.any():
@@ -223,7 +184,7 @@ def ramp(result: Any, pixel: tuple[int, int] | None = None, integration: int = 0
         f"jumps in groups {', '.join(map(str, jumped)) or 'none'}"
     )
     data = {"row": row, "column": column, "slope": slope, "error": error, "jumps": jumped}
-    return Picture(_png(figure), text, data)
+    return picture_of(figure, text, data)
 
 
 def _segments(jumps: NDArray[np.bool_], bad: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
@@ -239,16 +200,3 @@ def _segments(jumps: NDArray[np.bool_], bad: NDArray[np.bool_]) -> Iterator[tupl
             first = number
     if first is not None:
         yield first, len(jumps)
-
-
-def _figure(width: float, height: float) -> Figure:
-    # Without pyplot: it keeps every figure, and draws by whatever backend there is.
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height), dpi=100, layout="constrained")
-
-
-def _png(figure: Figure) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
-    return buffer.getvalue()

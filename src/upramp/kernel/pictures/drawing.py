@@ -1,0 +1,171 @@
+"""What all pictures are drawn with: figures without a display, scales, and files to draw from."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import numpy as np
+
+from upramp.errors import UsageError
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+__all__ = ["Picture", "figure", "first", "picture_of", "stretched", "thinned"]
+
+_MOST_PIXELS: Final = 1024
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture, and what it shows in words.
+
+    Parameters
+    ----------
+    png
+        The image.
+    text
+        What it shows, for who cannot see it.
+    data
+        The numbers that are drawn.
+    """
+
+    png: bytes = field(repr=False)
+    text: str
+    data: dict[str, Any] = field(repr=False, default_factory=dict)
+
+    def __repr__(self) -> str:
+        return self.text
+
+    def _repr_png_(self) -> bytes:
+        return self.png
+
+
+def figure(width: float, height: float) -> Figure:
+    """Make an empty figure.
+
+    Parameters
+    ----------
+    width, height
+        In inches, of 100 pixels each.
+    """
+    # Without pyplot: it keeps every figure, and draws by whatever backend there is.
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), dpi=100, layout="constrained")
+
+
+def picture_of(drawn: Figure, text: str, data: dict[str, Any] | None = None) -> Picture:
+    """Finish a picture.
+
+    Parameters
+    ----------
+    drawn
+        The figure.
+    text
+        What it shows, in a sentence.
+    data
+        The numbers that are drawn, as far as somebody may ask for them.
+    """
+    buffer = io.BytesIO()
+    drawn.savefig(buffer, format="png", metadata={"Software": None})
+    return Picture(buffer.getvalue(), text, data or {})
+
+
+def thinned(array: NDArray[Any]) -> tuple[NDArray[Any], tuple[float, float, float, float]]:
+    """Give an image with no more pixels than a picture shows, and its extent in whole pixels.
+
+    Parameters
+    ----------
+    array
+        The image, (ny, nx).
+
+    Returns
+    -------
+    numpy.ndarray
+        Its pixels, some rows and columns left out where there are too many, float32.
+    tuple of float
+        Left, right, bottom, top for ``imshow``.
+    """
+    ny, nx = array.shape
+    step = max(1, -(-max(array.shape) // _MOST_PIXELS))
+    return np.asarray(array[::step, ::step], np.float32), (-0.5, nx - 0.5, -0.5, ny - 0.5)
+
+
+def stretched(
+    axes: Axes,
+    array: NDArray[Any],
+    *,
+    label: str = "",
+    percentiles: tuple[float, float] = (1, 99.7),
+    cmap: str = "viridis",
+    extent: tuple[float, float, float, float] | None = None,
+    aspect: Literal["equal", "auto"] = "equal",
+) -> Any:
+    """Draw an image on a scale that shows faint and bright things.
+
+    Parameters
+    ----------
+    axes
+        Where.
+    array
+        The image, (ny, nx); what is not a number is left out.
+    label
+        Its unit, beside the scale.
+    percentiles
+        Of its values, at the ends of the scale.
+    cmap
+        The colours.
+    extent
+        Its edges on the axes; None for pixels.
+    aspect
+        ``equal`` for images, ``auto`` for spectra, which are long and narrow.
+
+    Returns
+    -------
+    matplotlib.image.AxesImage
+        What was drawn.
+    """
+    from matplotlib.colors import AsinhNorm
+
+    shown, edges = thinned(array)
+    finite = shown[np.isfinite(shown)]
+    low, middle, high = (
+        np.percentile(finite, (percentiles[0], 50, percentiles[1])) if finite.size else (0, 0.5, 1)
+    )
+    norm = AsinhNorm(
+        max(float(middle - low), 1e-6), vmin=float(low), vmax=float(max(high, low + 1e-6))
+    )
+    drawn = axes.imshow(
+        shown, origin="lower", norm=norm, cmap=cmap, extent=extent or edges, aspect=aspect
+    )
+    axes.figure.colorbar(drawn, ax=axes, label=label)
+    return drawn
+
+
+def first(files: Sequence[str | os.PathLike[str]], what: str) -> Path:
+    """Give the first of some files.
+
+    Parameters
+    ----------
+    files
+        The files.
+    what
+        What they are.
+
+    Raises
+    ------
+    UsageError
+        If there is none.
+    """
+    if not files:
+        raise UsageError(what, "there is none to draw", "look above for why it was not made")
+    return Path(files[0])

@@ -1,0 +1,344 @@
+"""A reduction in a notebook: one call for each cell, and a last one that tells what came of it.
+
+A notebook holds no logic: what fails in a cell is noted and shown there, the
+cells after it say what is missing, and the last one, `NotebookRun.finish`,
+raises, so that whoever runs notebooks unattended sees that this one failed.
+"""
+
+from __future__ import annotations
+
+import ast
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+from upramp.errors import CalibrationError, UprampError, UsageError
+from upramp.stages.reduction import Reduction, checked_choices, require_known
+from upramp.stages.reduction.members import described
+
+from . import context
+from .archive import find_exposures
+from .markup import Card
+from .progress import NotebookBar
+from .provenance import provenance_card
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from .pictures import Picture
+
+__all__ = ["OUTCOME_TYPE", "NotebookRun", "begin"]
+
+OUTCOME_TYPE: Final = "application/vnd.upramp.outcome+json"
+"""The media type of the outcome, among the outputs of a notebook's last cell."""
+
+_SHOWN: Final = 40
+
+
+class NotebookRun:
+    """A reduction, shown step by step.
+
+    Parameters
+    ----------
+    reduction
+        The reduction.
+    """
+
+    def __init__(self, reduction: Reduction) -> None:
+        self.reduction = reduction
+
+    def _repr_html_(self) -> str:
+        return self.exposures().to_html()
+
+    def __repr__(self) -> str:
+        return self.exposures().to_text()
+
+    def exposures(self) -> Card:
+        """Show which exposures take part, and what is wrong with those that do not."""
+        run = self.reduction
+        rows = [tuple(described(member).values()) for member in run.members]
+        header = ("file", "type", "detector", "filter", "target", "integrations", "role")
+        notes = [*map(str, run.failures), *run.warnings]
+        count = f"{len(rows)} exposure{'' if len(rows) == 1 else 's'}"
+        return Card(
+            f"{count} to reduce, into {run.choices.output_dir}",
+            rows,
+            notes=notes,
+            header=header if rows else (),
+            kind="notice" if run.failures else "plain",
+        )
+
+    def calibrate(self, pipeline: str, **arguments: Any) -> Card:
+        """Run a pipeline on the exposures that it comes next for.
+
+        Parameters
+        ----------
+        pipeline
+            ``detector1``, ``image2``, ``spec3`` ...
+        **arguments
+            More arguments of `upramp.calibrate`, such as ``save_ramp``.
+
+        Returns
+        -------
+        Card
+            What was done, and what failed.
+        """
+        steps = self.reduction.calibrate(pipeline, **arguments)
+        if not steps:
+            why = "no exposure waits for it" if self.reduction.members else "no exposure is left"
+            return Card(f"{pipeline}: nothing to do", notes=[f"Here {why}."])
+        rows = [
+            (
+                _named(step.files),
+                step.status,
+                f"{step.seconds:.1f} s",
+                ", ".join(step.products) or step.reason,
+            )
+            for step in steps
+        ]
+        done = sum(step.status == "done" for step in steps)
+        kind = "plain" if done == len(steps) else "notice"
+        header = ("input", "", "time", "made, or why not")
+        return Card(f"{pipeline}: {done} of {len(steps)} done", rows, header=header, kind=kind)
+
+    def show(self, draw: Callable[..., Picture], *suffixes: str, **options: Any) -> Picture | Card:
+        """Draw a picture of products.
+
+        Parameters
+        ----------
+        draw
+            What draws it: takes a list of files for each kind.
+        *suffixes
+            The kinds: ``rate``, ``i2d``.
+        **options
+            More for it.
+
+        Returns
+        -------
+        Picture or Card
+            The picture; or why there is none, which a strict reduction counts as
+            a failure.
+        """
+        title = draw.__name__.replace("_", " ")
+        files = [self.reduction.files(suffix) for suffix in suffixes]
+        missing = [suffix for suffix, found in zip(suffixes, files, strict=True) if not found]
+        if missing:
+            why = f"there is no product of the kind {' or '.join(missing)}"
+            if not self.reduction.failures:
+                self.reduction.warn(f"picture {title}", why)
+            return Card(f"No picture of {title}", notes=[f"{why.capitalize()}."], kind="notice")
+        try:
+            return draw(*files, **options)
+        except Exception as error:
+            logging.getLogger(__name__).debug("no picture", exc_info=True)
+            told = (
+                str(error)
+                if isinstance(error, UprampError)
+                else f"{type(error).__name__}: {error}"
+            )
+            self.reduction.warn(f"picture {title}", told)
+            return Card(f"No picture of {title}", notes=[told], kind="notice")
+
+    def products(self) -> Card:
+        """Show what was made."""
+        rows = [
+            (one.path.name, one.suffix, one.pipeline, _size(one.path), _named(one.made_of))
+            for one in self.reduction.products
+        ]
+        header = ("file", "kind", "made by", "size", "made of")
+        where = self.reduction.choices.output_dir
+        return Card(f"{len(rows)} products in {where}", rows, header=header if rows else ())
+
+    def provenance(self) -> Card:
+        """Show what made the last product: engine, versions, context, references, parameters."""
+        if not self.reduction.provenance:
+            return Card("No provenance", notes=["Nothing was calibrated."], kind="notice")
+        return provenance_card(self.reduction.provenance[-1])
+
+    def compare(self) -> Card:
+        """Compare the products with those of reference, array by array."""
+        if not self.reduction.choices.reference_products:
+            return Card(
+                "Not compared with a product of reference",
+                notes=["Name the archive's own products in reference_product to compare with."],
+            )
+        found = self.reduction.compare()
+        rows = [(one["product"], one["verdict"]) for one in found]
+        same = sum(one["identical"] for one in found)
+        failed = [str(one) for one in self.reduction.failures if one.step == "comparison"]
+        title = f"{same} of {len(found)} products are identical to those of reference"
+        kind = "notice" if failed or same < len(found) or not found else "plain"
+        return Card(title, rows, notes=failed, kind=kind, data=found)
+
+    def finish(self) -> None:
+        """Tell what came of the reduction, and fail if anything failed.
+
+        The outcome is written beside the products, and put into the notebook.
+
+        Raises
+        ------
+        CalibrationError
+            If anything failed: what, on which file and why.
+        """
+        run = self.reduction
+        status = run.finish()
+        outcome = run.outcome.to_dict(status)
+        card = self._conclusion(status, float(outcome["seconds"]))
+        _publish(card, outcome)
+        if status != "done":
+            first = run.failures[0]
+            more = len(run.failures) - 1
+            others = f" (and {more} more, see {run.outcome.path.name})" if more else ""
+            raise CalibrationError(
+                first.file, f"{first.step} failed: {first.problem}{others}", first.remedy
+            )
+
+    def _conclusion(self, status: str, seconds: float) -> Card:
+        run = self.reduction
+        rows: list[tuple[object, object]] = [
+            ("products", f"{len(run.products)} in {run.choices.output_dir}"),
+            ("outcome", str(run.outcome.path)),
+            ("time", f"{seconds:.0f} s"),
+        ]
+        rows += [("failed", str(failure)) for failure in run.failures[:_SHOWN]]
+        rows += [
+            ("not done", f"{step.pipeline} of {_named(step.files)}: {step.reason}")
+            for step in run.steps
+            if step.status == "not done"
+        ]
+        rows += [("note", warning) for warning in run.warnings[:_SHOWN]]
+        titles = {"done": "The reduction is done", "failed": "The reduction failed"}
+        kind = "plain" if status == "done" else "notice"
+        return Card(titles[status], rows, kind=kind)
+
+
+def begin(
+    name: str,
+    pipelines: Sequence[str],
+    *,
+    inputs: Any,
+    output_dir: Any,
+    engine: Any = "upramp",
+    crds_context: Any = "",
+    steps: Any = None,
+    mask: Any = "",
+    reference_product: Any = "",
+    strict: Any = False,
+    quicklook: Any = False,
+) -> NotebookRun:
+    """Check a notebook's parameters and find its exposures; nothing is calibrated yet.
+
+    Parameters
+    ----------
+    name
+        The notebook: ``stage/detector1``.
+    pipelines
+        What it runs, in order: names of `upramp.stages.reduction.PIPELINES`.
+    inputs, output_dir, engine, crds_context, steps, mask, reference_product, strict, quicklook
+        The notebook's parameters, see `upramp.stages.reduction.checked_choices`.
+
+    Returns
+    -------
+    NotebookRun
+        The reduction.
+
+    Raises
+    ------
+    UsageError
+        If a parameter is unknown or wrong; nothing was done then.
+    ReferenceFileError
+        If the context is not in the cache.
+    """
+    require_known(injected_names())
+    choices = checked_choices(
+        pipelines,
+        inputs=inputs,
+        output_dir=output_dir,
+        engine=engine,
+        crds_context=crds_context,
+        steps=steps,
+        mask=mask,
+        reference_product=reference_product,
+        strict=strict,
+        quicklook=quicklook,
+    )
+    context.prepare()
+    if (missing := context.what_is_missing()) is not None:
+        raise UsageError("crds_context", "there are no calibration references", missing)
+    if choices.crds_context is not None:
+        context.choose(choices.crds_context)
+    reduction = Reduction(name, choices, find_exposures, NotebookBar)
+    reduction.begin()
+    return NotebookRun(reduction)
+
+
+def injected_names() -> list[str]:
+    """Give the names that papermill gave values to in this notebook.
+
+    Papermill warns of a parameter that a notebook does not have, and runs it all
+    the same. Its cell is known by its first line.
+    """
+    shell = _shell()
+    cells = shell.user_ns.get("In", []) if shell is not None else []
+    found: list[str] = []
+    for cell in cells:
+        if not isinstance(cell, str) or not cell.startswith("# Parameters"):
+            continue
+        try:
+            body = ast.parse(cell).body
+        except SyntaxError:
+            continue
+        for node in body:
+            targets = (
+                node.targets
+                if isinstance(node, ast.Assign)
+                else [node.target]
+                if isinstance(node, ast.AnnAssign)
+                else []
+            )
+            found += [one.id for one in targets if isinstance(one, ast.Name)]
+    return list(dict.fromkeys(found))
+
+
+def _publish(card: Card, outcome: Mapping[str, Any]) -> None:
+    """Show how it ended, with the outcome among the outputs and in the notebook's metadata."""
+    from upramp.stages.provenance import plain
+
+    shell = _shell()
+    if shell is None:
+        print(card.to_text())  # noqa: T201 - a program without a notebook
+        return
+    whole = plain(outcome)
+    shell.display_pub.publish(
+        data={OUTCOME_TYPE: whole, "text/html": card.to_html(), "text/plain": card.to_text()}
+    )
+    kernel: Any = getattr(shell, "kernel", None)
+    language = getattr(kernel, "language_info", None)
+    if isinstance(language, dict):
+        # The one part of a notebook's metadata that a kernel may write: papermill asks for it
+        # when the last cell is done. The server keeps its own summary where it saves.
+        kernel.language_info = {**language, "upramp": {"outcome": whole}}
+
+
+def _shell() -> Any:
+    try:
+        from IPython.core.getipython import get_ipython
+    except ImportError:
+        return None
+    return get_ipython()
+
+
+def _named(files: Sequence[str]) -> str:
+    return files[0] if len(files) == 1 else f"{files[0]} and {len(files) - 1} more"
+
+
+def _size(path: Path) -> str:
+    try:
+        size = float(path.stat().st_size)
+    except OSError:
+        return "gone"
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:.3g} GB"

@@ -1,0 +1,140 @@
+"""What came of a reduction, for machines: one JSON file beside its products."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import math
+import resource
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from upramp.atomic import write_text
+from upramp.stages.provenance import versions
+
+if TYPE_CHECKING:
+    from .run import Reduction
+
+__all__ = ["SCHEMA", "OutcomeFile"]
+
+SCHEMA: Final = 1
+_UNITS: Final = 1024 if sys.platform.startswith("linux") else 1
+
+
+class OutcomeFile:
+    """The file ``NAME_outcome.json`` in the folder of the products.
+
+    It is written when the reduction begins and after each pipeline, whole or not
+    at all: where the process died, it says ``running`` and how far that had come.
+
+    Parameters
+    ----------
+    reduction
+        Whose outcome it is.
+    """
+
+    def __init__(self, reduction: Reduction) -> None:
+        self._reduction = reduction
+        self._began = _now()
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+        name = Path(self._reduction.name).name
+        return self._reduction.choices.output_dir / f"{name}_outcome.json"
+
+    def write(self, status: str) -> None:
+        """Write it.
+
+        Parameters
+        ----------
+        status
+            ``running``, ``done`` or ``failed``.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written.
+        """
+        text = json.dumps(_plain(self.to_dict(status)), indent=2, allow_nan=False)
+        write_text(self.path, f"{text}\n")
+
+    def to_dict(self, status: str) -> dict[str, Any]:
+        """Give its content.
+
+        Parameters
+        ----------
+        status
+            ``running``, ``done`` or ``failed``.
+        """
+        run = self._reduction
+        found: dict[str, Any] = {
+            "schema": SCHEMA,
+            "notebook": run.name,
+            "status": status,
+            "began": self._began.isoformat(timespec="seconds"),
+            "ended": None if status == "running" else _now().isoformat(timespec="seconds"),
+            "seconds": round((_now() - self._began).total_seconds(), 3),
+            "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _UNITS,
+            "parameters": run.choices.to_dict(),
+            "versions": versions(),
+            "contexts": sorted({str(one.get("context")) for one in run.provenance}),
+            "inputs": [_file(path) for path in run.inputs],
+            "steps": [asdict(step) for step in run.steps],
+            "products": [
+                {
+                    **_file(product.path),
+                    "suffix": product.suffix,
+                    "pipeline": product.pipeline,
+                    "made_of": list(product.made_of),
+                }
+                for product in run.products
+            ],
+            "references": self._references(),
+            "comparisons": run.comparisons,
+            "warnings": run.warnings,
+            "failures": [{**asdict(one), "text": str(one)} for one in run.failures],
+        }
+        return found
+
+    def _references(self) -> list[dict[str, Any]]:
+        found: dict[tuple[str, str], dict[str, Any]] = {}
+        for record in self._reduction.provenance:
+            for kind, reference in record.get("references", {}).items():
+                for one in (reference, *reference.get("also", [])):
+                    if one.get("sha256"):
+                        key = (kind, str(one["sha256"]))
+                        found[key] = {
+                            "type": kind,
+                            "file": one.get("file"),
+                            "sha256": one["sha256"],
+                        }
+        return [found[key] for key in sorted(found)]
+
+
+def _file(path: Path) -> dict[str, Any]:
+    from upramp.references import sha256_of
+
+    try:
+        return {"file": path.name, "sha256": sha256_of(path), "bytes": path.stat().st_size}
+    except OSError:
+        return {"file": path.name, "sha256": None, "bytes": None}
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
+def _plain(value: Any) -> Any:
+    """Give values that strict JSON knows."""
+    if isinstance(value, dict):
+        return {str(name): _plain(one) for name, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(one) for one in value]
+    if isinstance(value, bool) or value is None or isinstance(value, (str, int)):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    return str(value)

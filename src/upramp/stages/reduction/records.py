@@ -1,0 +1,107 @@
+"""What a reduction notes: its steps, what they made, and what failed."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from upramp.errors import UprampError
+
+__all__ = ["Failure", "Product", "Step", "failure_of"]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What failed, on which file and why.
+
+    Parameters
+    ----------
+    step
+        The pipeline, or what else was being done.
+    file
+        The file's name.
+    problem, remedy
+        What is wrong with it, and what to do.
+    """
+
+    step: str
+    file: str
+    problem: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.step} failed on {self.file}: {self.problem}; {self.remedy}."
+
+
+@dataclass(frozen=True)
+class Product:
+    """A file that the reduction made.
+
+    Parameters
+    ----------
+    path
+        Where it is.
+    suffix
+        Its kind: ``rate``, ``i2d``, ``x1d``.
+    pipeline
+        What made it: a name of `PIPELINES`.
+    made_of
+        The names of the files that it is made of.
+    """
+
+    path: Path
+    suffix: str
+    pipeline: str
+    made_of: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One pipeline on one exposure, or on those of one product.
+
+    Parameters
+    ----------
+    pipeline
+        A name of `PIPELINES`.
+    files
+        Names of what it took.
+    status
+        ``done``, ``failed`` or ``not done``.
+    seconds
+        How long it took.
+    products
+        Names of what it made.
+    reason
+        Why it was not done, or failed.
+    """
+
+    pipeline: str
+    files: tuple[str, ...]
+    status: str
+    seconds: float = 0.0
+    products: tuple[str, ...] = ()
+    reason: str = ""
+
+
+def failure_of(step: str, file: str, error: BaseException) -> Failure:
+    """Give an error as a failure of a file.
+
+    Parameters
+    ----------
+    step
+        What was being done.
+    file
+        The file's name.
+    error
+        What happened; one that is none of ours is written to the log with its traceback.
+    """
+    if isinstance(error, UprampError):
+        about = Path(error.subject).name if "/" in error.subject else error.subject
+        problem = error.problem if about in {file, ""} else f"{about}: {error.problem}"
+        return Failure(step, file, problem, error.remedy)
+    logging.getLogger(__name__).error("%s of %s", step, file, exc_info=error)
+    text = " ".join(str(error).split()) or "no reason is given"
+    return Failure(
+        step, file, f"{type(error).__name__}: {text}", "this is a fault of upramp's: tell"
+    )

@@ -1,0 +1,543 @@
+"""A reduction at work: pipelines one after another over its exposures, with what fails noted.
+
+An exposure that fails stops no other. What would have been made of it is not
+made without it: a mosaic that lacks a dither in silence is worse than none.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from upramp.atomic import staging_directory
+from upramp.errors import CalibrationError, InputError, UprampError, UsageError
+from upramp.progress import Silent
+from upramp.stages.associations import is_association, read_association
+from upramp.stages.masks import root as mask_root
+from upramp.stages.official_specs import pipeline_name
+from upramp.stages.pipelines import WFSS, later_pipeline
+from upramp.stages.places import made_folder
+
+from .choices import OFFICIAL, PIPELINES
+from .members import (
+    Member,
+    first_of_each,
+    later_groups,
+    look_at,
+    spec2_association,
+    takes_integrations,
+)
+from .outcome_file import OutcomeFile
+from .records import Failure, Product, Step, failure_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from upramp.progress import Progress
+
+    from .choices import Choices
+
+__all__ = ["Reduction"]
+
+_STAGE_1: Final = {"detector1": ("rateints", "rate"), "dark": ("dark",), "guider": ("cal",)}
+_STAGE_2: Final = ("calints", "cal")
+_NAMES: Final = {official: name for name, official in PIPELINES.items()}
+_DIRECT: Final = ("cat", "segm", "i2d")
+
+
+@dataclass
+class Reduction:
+    """A reduction, from its exposures to its last products.
+
+    Parameters
+    ----------
+    name
+        The notebook's: ``mode/nircam-imaging``.
+    choices
+        What it is to do.
+    find
+        Finds the files that an input names: a path, a name, a pattern.
+    progress
+        What is told of each pipeline's steps.
+    """
+
+    name: str
+    choices: Choices
+    find: Callable[[str], Sequence[Path]] = lambda name: [Path(name)]
+    progress: Callable[[], Progress] = Silent
+    inputs: list[Path] = field(default_factory=list)
+    """The files that it takes, all that were found."""
+    members: list[Member] = field(default_factory=list)
+    """Its exposures, each as far as it has come."""
+    products: list[Product] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    comparisons: list[dict[str, Any]] = field(default_factory=list)
+    provenance: list[dict[str, Any]] = field(default_factory=list)
+    """Of each calibration, as its product carries it."""
+    outcome: OutcomeFile = field(init=False)
+    _associations: list[tuple[Path, str]] = field(default_factory=list)
+    _lost: list[Member] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.outcome = OutcomeFile(self)
+
+    # ---- the start
+
+    def begin(self) -> None:
+        """Find the exposures and see what each is; write that the reduction has begun.
+
+        What is wrong with one of them is noted, and the others go on.
+
+        Raises
+        ------
+        OutputError
+            If the folder of the products cannot be made.
+        """
+        made_folder(self.choices.output_dir)
+        found: list[Member] = []
+        for name in self.choices.inputs:
+            with self._noting("reading", name):
+                for path in self.find(name):
+                    if path not in self.inputs:
+                        self.inputs.append(path)
+        for path in self.inputs:
+            with self._noting("reading", path.name):
+                if is_association(path):
+                    self._take_association(path)
+                elif not self._is_of_direct_image(path):
+                    member = look_at(path)
+                    self._require_ours(member)
+                    found.append(member)
+        with self._noting("reading", "inputs"):
+            self._require_distinct(found)
+            self._require_mask(found)
+        self.members = first_of_each(found) if self.choices.quicklook else found
+        left = len(found) - len(self.members)
+        if left:
+            self.warnings.append(f"a quick look: {left} of {len(found)} exposures are left out")
+        self.outcome.write("running")
+
+    def _is_of_direct_image(self, path: Path) -> bool:
+        """Tell whether a file is what spectra of a whole field need beside themselves."""
+        return "spec2" in self.choices.pipelines and _suffix(path) in _DIRECT
+
+    def _take_association(self, path: Path) -> None:
+        content = read_association(path, _stage(self.choices.pipelines[-1]))
+        if content.pipeline is None or _NAMES[content.pipeline] not in self.choices.pipelines:
+            raise InputError(
+                path,
+                f"it is an association for {content.kind or 'an unknown pipeline'}",
+                f"give one for {' or '.join(self.choices.pipelines)}",
+            )
+        self._associations.append((path, _NAMES[content.pipeline]))
+
+    def _require_ours(self, member: Member) -> None:
+        pipeline = self.next_pipeline(member)
+        if pipeline not in self.choices.pipelines:
+            what = (
+                f"a product of the kind {member.kind}"
+                if pipeline is None
+                else (f"of the type {member.facts.exp_type}, for the pipeline {pipeline}")
+            )
+            ours = ", ".join(self.choices.pipelines)
+            raise InputError(
+                member.path,
+                f"it is {what}, and this notebook runs {ours}",
+                "give others, or take the notebook of that pipeline",
+            )
+
+    def _require_distinct(self, members: Iterable[Member]) -> None:
+        seen: dict[str, Path] = {}
+        for member in members:
+            if member.root in seen:
+                raise InputError(
+                    member.path,
+                    f"its products would have the names of those of {seen[member.root]}",
+                    "give each exposure once",
+                )
+            seen[member.root] = member.path
+
+    def _require_mask(self, members: Sequence[Member]) -> None:
+        if self.choices.mask is not None and not self._masked(members):
+            raise UsageError(
+                self.choices.mask,
+                "it is the mask of none of these exposures",
+                "give the exposure that it was drawn on, or leave it out",
+            )
+
+    def _masked(self, members: Sequence[Member]) -> list[Member]:
+        """Give the exposures that the mask is for: the one that it names, or all."""
+        if self.choices.mask is None:
+            return []
+        from astropy.io import fits
+
+        try:
+            named = fits.getheader(Path(self.choices.mask).expanduser()).get("MASKOF")
+        except (OSError, ValueError) as error:
+            raise InputError(
+                self.choices.mask, "it is no FITS file", "give a mask that was saved as FITS"
+            ) from error
+        if not named:
+            return list(members)
+        return [member for member in members if mask_root(member.path.name) == mask_root(named)]
+
+    # ---- pipelines
+
+    @staticmethod
+    def next_pipeline(member: Member) -> str | None:
+        """Name the pipeline that an exposure goes through next.
+
+        Parameters
+        ----------
+        member
+            The exposure, as far as it has come.
+
+        Returns
+        -------
+        str or None
+            A name of `PIPELINES`; None for a product that none takes.
+        """
+        kind, facts = member.kind, member.facts
+        if kind == "uncal":
+            return _NAMES[pipeline_name(str(facts.exp_type))]
+        if kind in {"rate", "rateints"}:
+            return _NAMES[later_pipeline(2, facts)]
+        if kind in {"cal", "calints"} and facts.exp_type and not facts.exp_type.startswith("FGS_"):
+            return _NAMES[later_pipeline(3, facts)]
+        return None
+
+    def calibrate(self, pipeline: str, **arguments: Any) -> list[Step]:
+        """Run a pipeline on all exposures that it comes next for.
+
+        Parameters
+        ----------
+        pipeline
+            A name of `PIPELINES`, one of those that were chosen.
+        **arguments
+            More arguments of `upramp.calibrate`, such as ``save_ramp``.
+
+        Returns
+        -------
+        list of Step
+            What was done; empty if no exposure waits for it.
+        """
+        if pipeline not in self.choices.pipelines:
+            raise UsageError(
+                pipeline, "it is none of this reduction's", f"there are {self.choices.pipelines}"
+            )
+        before = len(self.steps)
+        waiting = [one for one in self.members if self._next_or_none(one) == pipeline]
+        if pipeline in _STAGE_1:
+            for member in waiting:
+                self._first_stage(pipeline, member, arguments)
+        elif pipeline.endswith("2"):
+            for member in waiting:
+                self._second_stage(pipeline, member, waiting, arguments)
+        else:
+            self._third_stage(pipeline, waiting, arguments)
+        for path, theirs in self._associations:
+            if theirs == pipeline:
+                self._run(pipeline, [path.name], path, stage=_stage(pipeline), **arguments)
+        self.outcome.write("running")
+        return self.steps[before:]
+
+    def _next_or_none(self, member: Member) -> str | None:
+        try:
+            return self.next_pipeline(member)
+        except UprampError:
+            return None
+
+    def _first_stage(self, pipeline: str, member: Member, arguments: dict[str, Any]) -> None:
+        keywords: dict[str, Any] = {"stage": 1, "engine": self.choices.engine, **arguments}
+        if self._masked([member]):
+            keywords["mask"] = self.choices.mask
+        if pipeline != "detector1":
+            keywords.pop("save_ramp", None)
+        made = self._run(pipeline, [member.path.name], member.path, member=member, **keywords)
+        wanted = _STAGE_1[pipeline]
+        if pipeline == "detector1" and not takes_integrations(member.facts):
+            wanted = ("rate",)
+        self._went_on(member, made, wanted)
+
+    def _second_stage(
+        self, pipeline: str, member: Member, waiting: Sequence[Member], arguments: dict[str, Any]
+    ) -> None:
+        names = [member.path.name]
+        with staging_directory(self.choices.output_dir) as folder:
+            given: Path | None = None
+            if pipeline == "spec2":
+                try:
+                    self._require_backgrounds(member)
+                    given = spec2_association(member, waiting, self._direct(), folder)
+                except UprampError as error:
+                    self._not_done(pipeline, names, error)
+                    self._lose(member)
+                    return
+            made = self._run(
+                pipeline, names, given or member.path, member=member, stage=2, **arguments
+            )
+        self._went_on(member, made, _STAGE_2)
+
+    def _direct(self) -> dict[str, Path]:
+        """Give the direct image's products, made here or given."""
+        return {suffix: found[0] for suffix in _DIRECT if (found := self.files(suffix))}
+
+    def _require_backgrounds(self, member: Member) -> None:
+        lost = [one for one in self._lost if one.facts.exp_type == member.facts.exp_type]
+        if lost and member.facts.exp_type not in WFSS:
+            raise CalibrationError(
+                lost[0].path,
+                "it failed before, and others have it for their background",
+                "mend that first",
+            )
+
+    def _third_stage(
+        self, pipeline: str, waiting: Sequence[Member], arguments: dict[str, Any]
+    ) -> None:
+        lost = set(map(id, self._lost))
+        ours = [one for one in self._lost if self._last_pipeline(one) == pipeline]
+        try:
+            groups = later_groups([*waiting, *ours])
+        except UprampError as error:
+            self._not_done(pipeline, [one.path.name for one in waiting], error)
+            return
+        for official, group in groups:
+            if _NAMES[official] != pipeline:
+                continue
+            names = [one.path.name for one in group]
+            missing = [one for one in group if id(one) in lost]
+            if missing:
+                without = CalibrationError(
+                    missing[0].path.name,
+                    "it failed before, and nothing is made without it",
+                    "mend that first, or leave the exposure out",
+                )
+                self._not_done(pipeline, names, without)
+                continue
+            self._run(pipeline, names, [one.path for one in group], stage=3, **arguments)
+
+    def _last_pipeline(self, member: Member) -> str | None:
+        try:
+            return _NAMES[later_pipeline(3, member.facts)]
+        except UprampError:
+            return None
+
+    def _run(
+        self,
+        pipeline: str,
+        names: Sequence[str],
+        given: Any,
+        *,
+        member: Member | None = None,
+        **keywords: Any,
+    ) -> list[Product]:
+        from upramp.stages import calibrate
+
+        began = time.monotonic()
+        overrides = self.choices.overrides(pipeline)
+        progress = self.progress()
+        try:
+            result = calibrate(
+                given,
+                overrides=overrides,
+                output_dir=self.choices.output_dir,
+                progress=progress,
+                **keywords,
+            )
+        except Exception as error:  # noqa: BLE001 - the others go on, and all of it is told
+            self._failed(pipeline, names, error, time.monotonic() - began)
+            if member is not None:
+                self._lose(member)
+            return []
+        finally:
+            progress.finish()
+        made = [Product(path, _suffix(path), pipeline, tuple(names)) for path in result.products]
+        # An earlier run's products of the same name are these now.
+        new = {one.path for one in made}
+        self.products = [one for one in self.products if one.path not in new] + made
+        self.provenance.append(dict(result.provenance))
+        seconds = time.monotonic() - began
+        done = tuple(one.path.name for one in made)
+        self.steps.append(Step(pipeline, tuple(names), "done", seconds, done))
+        self.outcome.write("running")
+        return made
+
+    def _went_on(self, member: Member, made: Sequence[Product], wanted: Sequence[str]) -> None:
+        """Put an exposure's product in its place."""
+        for suffix in wanted:
+            found = next((one for one in made if one.suffix == suffix), None)
+            if found is not None:
+                moved = replace(member, path=found.path, kind=suffix)
+                self.members[self.members.index(member)] = moved
+                return
+        if made:
+            error = CalibrationError(
+                member.path.name, f"it gave no {' or '.join(wanted)}", "look for why in its log"
+            )
+            self._failed(made[0].pipeline, [member.path.name], error, 0.0)
+            self._lose(member)
+
+    def _lose(self, member: Member) -> None:
+        self.members.remove(member)
+        self._lost.append(member)
+
+    # ---- products
+
+    def files(self, suffix: str) -> list[Path]:
+        """Give the files of one kind: inputs and products, in the order of their names.
+
+        Parameters
+        ----------
+        suffix
+            Their kind: ``uncal``, ``rate``, ``i2d``.
+        """
+        made = [one.path for one in self.products if one.suffix == suffix]
+        given = [path for path in self.inputs if _suffix(path) == suffix and path not in made]
+        return sorted([*given, *made], key=lambda path: path.name)
+
+    def compare(self) -> list[dict[str, Any]]:
+        """Compare the products with those of reference, array by array.
+
+        Returns
+        -------
+        list of dict
+            ``product``, ``reference``, ``identical`` and ``verdict`` of each.
+        """
+        from upramp.stages.compare import compare
+
+        for reference in self._references():
+            ours = next((one for one in self.products if one.path.name == reference.name), None)
+            with self._noting("comparison", reference.name):
+                if ours is None:
+                    raise InputError(
+                        reference,
+                        "no product of this name was made",
+                        "give one that belongs to it",
+                    )
+                found = compare(ours.path, reference)
+                self.comparisons.append(
+                    {
+                        "product": ours.path.name,
+                        "reference": str(reference),
+                        "identical": found.identical,
+                        "verdict": found.verdict,
+                    }
+                )
+                if not found.identical and self.choices.strict:
+                    raise CalibrationError(
+                        ours.path.name, found.verdict, "see upramp compare for where they differ"
+                    )
+        self.outcome.write("running")
+        return self.comparisons
+
+    def _references(self) -> list[Path]:
+        made = {one.path.name for one in self.products if one.path.suffix == ".fits"}
+        found: list[Path] = []
+        for name in self.choices.reference_products:
+            path = Path(name).expanduser()
+            if name == OFFICIAL:
+                found += [one for one in self._made_officially() if one.name in made]
+            elif path.is_dir():
+                found += [path / one for one in sorted(made) if (path / one).is_file()]
+            else:
+                found.append(path)
+        return found
+
+    def _made_officially(self) -> list[Path]:
+        """Have the official pipeline do stage 1 too, in a folder of its own."""
+        from upramp.stages import calibrate
+
+        found: list[Path] = []
+        by_name = {path.name: path for path in self.inputs}
+        for step in self.steps:
+            if step.pipeline not in _STAGE_1 or step.status != "done":
+                continue
+            with self._noting("comparison", step.files[0]):
+                result = calibrate(
+                    by_name[step.files[0]],
+                    engine="stsci",
+                    overrides=self.choices.overrides(step.pipeline),
+                    output_dir=self.choices.output_dir / OFFICIAL,
+                    progress=self.progress(),
+                )
+                found += result.products
+        return found
+
+    def finish(self) -> str:
+        """Write the outcome.
+
+        Returns
+        -------
+        str
+            ``done`` or ``failed``.
+        """
+        if not self.failures and not self.steps:
+            self.failures.append(
+                Failure("calibration", "inputs", "nothing was calibrated", "give exposures for it")
+            )
+        status = "failed" if self.failures else "done"
+        self.outcome.write(status)
+        return status
+
+    # ---- failures
+
+    def warn(self, what: str, problem: object) -> None:
+        """Note what is not as it should be: a failure where the reduction is strict.
+
+        Parameters
+        ----------
+        what
+            What it is about: a picture, a product.
+        problem
+            What is wrong.
+        """
+        if self.choices.strict:
+            self.failures.append(
+                Failure(what, what, str(problem), "mend it, or set strict to False")
+            )
+        else:
+            self.warnings.append(f"{what}: {problem}")
+
+    def _noting(self, step: str, file: str) -> _Noting:
+        return _Noting(self, step, file)
+
+    def _failed(
+        self, pipeline: str, names: Sequence[str], error: BaseException, seconds: float
+    ) -> None:
+        failure = failure_of(pipeline, names[0], error)
+        self.failures.append(failure)
+        reason = f"{failure.problem}; {failure.remedy}"
+        self.steps.append(Step(pipeline, tuple(names), "failed", seconds, reason=reason))
+
+    def _not_done(self, pipeline: str, names: Sequence[str], error: UprampError) -> None:
+        if not self.failures:
+            self.failures.append(failure_of(pipeline, names[0], error))
+        self.steps.append(Step(pipeline, tuple(names), "not done", reason=str(error)))
+
+
+class _Noting:
+    """Takes what fails inside as a failure of one file."""
+
+    def __init__(self, reduction: Reduction, step: str, file: str) -> None:
+        self._reduction, self._step, self._file = reduction, step, file
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> bool:
+        if not isinstance(error, UprampError):
+            return False
+        self._reduction.failures.append(failure_of(self._step, self._file, error))
+        return True
+
+
+def _suffix(path: Path) -> str:
+    return path.name.removesuffix(".gz").rpartition(".")[0].rpartition("_")[2]
+
+
+def _stage(pipeline: str) -> int:
+    return 2 if pipeline.endswith("2") else 3

@@ -1,0 +1,78 @@
+"""Running notebooks as a user without a browser does: by plain papermill."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+
+from upramp.kernel.install import install
+from upramp.notebooks import list_notebooks
+from upramp.practice.crds_context import CODE_DEFAULTS
+
+
+class Executed:
+    """A notebook that was run."""
+
+    def __init__(self, path, folder):
+        self.path, self.folder = path, folder
+        self.document = json.loads(path.read_text())
+
+    def outputs(self, identity):
+        """Give what a cell's outputs hold, by media type."""
+        cell = next(cell for cell in self.document["cells"] if cell.get("id") == identity)
+        return [output["data"] for output in cell["outputs"] if "data" in output]
+
+    def text(self, identity):
+        """Give what a cell says in plain text, progress bars' included."""
+        return "\n".join("".join(one.get("text/plain", "")) for one in self.outputs(identity))
+
+    def pictures(self):
+        """Give the text of each cell that was to show a picture, and has one, by the cell's id."""
+        found = {}
+        for cell in self.document["cells"]:
+            if "run.show(" not in "".join(cell["source"]):
+                continue
+            (data,) = [one["data"] for one in cell["outputs"] if "data" in one]
+            png = data.get("image/png")
+            assert png, f"{cell['id']}: {data.get('text/plain')}"
+            assert base64.b64decode("".join(png)).startswith(b"\x89PNG")
+            found[cell["id"]] = "".join(data["text/plain"])
+        return found
+
+    @property
+    def outcome(self):
+        """The outcome that was written beside the products."""
+        (file,) = self.folder.glob("*/*_outcome.json")
+        return json.loads(file.read_text())
+
+
+def run_notebook(name, folder, archive, *, context=CODE_DEFAULTS, **parameters):
+    """Run a notebook in a folder, with an archive beside it and nothing else set."""
+    import papermill
+
+    install(prefix=folder / "prefix")
+    source = next(one.path for one in list_notebooks() if one.name == name)
+    target = folder / "done.ipynb"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JUPYTER_PATH", str(folder / "prefix" / "share" / "jupyter"))
+        patch.setenv("IPYTHONDIR", str(folder / "ipython"))
+        patch.setenv("UPRAMP_ARCHIVE", str(archive))
+        patch.setenv("CRDS_CONTEXT", context)
+        for variable in ("CRDS_PATH", "CRDS_SERVER_URL", "JPY_SESSION_NAME"):
+            patch.delenv(variable, raising=False)
+        papermill.execute_notebook(
+            str(source), str(target), parameters, cwd=str(folder), progress_bar=False
+        )
+    return Executed(target, folder)
+
+
+@pytest.fixture
+def execute(practice_archive, tmp_path):
+    """Give what runs a notebook of this installation on the practice archive."""
+
+    def run(name, **parameters):
+        return run_notebook(name, tmp_path, practice_archive, **parameters)
+
+    return run
