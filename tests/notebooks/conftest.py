@@ -29,7 +29,11 @@ class Executed:
         return "\n".join("".join(one.get("text/plain", "")) for one in self.outputs(identity))
 
     def pictures(self):
-        """Give the text of each cell that was to show a picture, and has one, by the cell's id."""
+        """Give the text of each cell that was to show a picture, and has one, by the cell's id.
+
+        Each is in the page that nbconvert makes of the notebook too.
+        """
+        page = self.html()
         found = {}
         for cell in self.document["cells"]:
             if "run.show(" not in "".join(cell["source"]):
@@ -38,8 +42,17 @@ class Executed:
             png = data.get("image/png")
             assert png, f"{cell['id']}: {data.get('text/plain')}"
             assert base64.b64decode("".join(png)).startswith(b"\x89PNG")
+            assert f"data:image/png;base64,{''.join(png).strip()}" in page
             found[cell["id"]] = "".join(data["text/plain"])
         return found
+
+    def html(self):
+        """Give the notebook as a page, made with no kernel."""
+        import nbformat
+        from nbconvert import HTMLExporter
+
+        document = nbformat.reads(json.dumps(self.document), as_version=4)
+        return HTMLExporter().from_notebook_node(document)[0]
 
     @property
     def outcome(self):

@@ -1,0 +1,246 @@
+"""Reductions: which exposures go into what, and what becomes of the rest when one fails."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+import upramp.stages
+from upramp.errors import CalibrationError, InputError
+from upramp.stages.reduction import Reduction, checked_choices
+from upramp.stages.reduction.members import first_of_each, later_groups, look_at, spec2_association
+from upramp.stages.result import Result
+
+IMAGE = {"EXP_TYPE": "NRC_IMAGE", "INSTRUME": "NIRCAM", "DETECTOR": "NRCALONG", "FILTER": "F356W"}
+NODS = {
+    "EXP_TYPE": "MIR_LRS-FIXEDSLIT",
+    "INSTRUME": "MIRI",
+    "DETECTOR": "MIRIMAGE",
+    "FILTER": "P750L",
+    "PATTTYPE": "ALONG-SLIT-NOD",
+}
+GRISM = IMAGE | {"EXP_TYPE": "NRC_WFSS", "PUPIL": "GRISMR"}
+MODELS = {"uncal": "Level1bModel", "rate": "ImageModel", "cal": "ImageModel"}
+
+
+def product(folder, root, suffix="rate", **header):
+    shape = (1, 2, 4, 4) if suffix == "uncal" else (4, 4)
+    keywords = IMAGE | {"PROGRAM": "00001", "OBSERVTN": "001", "TARGPROP": "FIELD"} | header
+    primary = fits.PrimaryHDU()
+    primary.header.update(
+        keywords | {"TELESCOP": "JWST", "DATAMODL": MODELS.get(suffix, "ImageModel")}
+    )
+    path = folder / f"{root}_{suffix}.fits"
+    fits.HDUList([primary, fits.ImageHDU(np.zeros(shape, np.float32), name="SCI")]).writeto(path)
+    return path
+
+
+@pytest.fixture
+def calibrated(monkeypatch):
+    """A calibration that writes empty products, and fails where a file's name says so."""
+    calls = []
+
+    def calibrate(given, *, stage=1, output_dir=None, **keywords):
+        files = [Path(one) for one in (given if isinstance(given, list) else [given])]
+        calls.append((stage, [file.name for file in files], keywords))
+        if any("bad" in file.name for file in files):
+            raise CalibrationError(files[0], "it is bad", "take a good one")
+        root = files[0].name.rpartition("_")[0]
+        if files[0].suffix == ".json":
+            root = json.loads(files[0].read_text())["products"][0]["name"]
+        suffix = {1: "rate", 2: "cal", 3: "i2d"}[stage]
+        header = {} if files[0].suffix == ".json" else dict(fits.getheader(files[0]))
+        kept = {name: header[name] for name in (*NODS, "IS_PSF", "TARGPROP") if name in header}
+        made = output_dir / f"{root}_{suffix}.fits"
+        made.unlink(missing_ok=True)
+        product(output_dir, root, suffix, **kept)
+        record = {
+            "context": "jwst_0001.pmap",
+            "references": {"dark": {"file": "d", "sha256": "1"}},
+        }
+        return Result({}, record, (made,), None)
+
+    monkeypatch.setattr(upramp.stages, "calibrate", calibrate)
+    return calls
+
+
+def reduction(folder, *inputs, pipelines=("detector1", "image2", "image3"), **parameters):
+    choices = checked_choices(
+        pipelines,
+        inputs=[str(one) for one in inputs],
+        output_dir=str(folder / "out"),
+        **parameters,
+    )
+    run = Reduction("mode/test", choices)
+    run.begin()
+    return run
+
+
+def outcome(folder):
+    return json.loads((folder / "out" / "test_outcome.json").read_text())
+
+
+def test_exposures_go_through_all_stages_into_one_product(tmp_path, calibrated):
+    raw = [product(tmp_path, f"jw{number}", "uncal") for number in (1, 2)]
+    run = reduction(tmp_path, *raw, steps={"image3.tweakreg.skip": True})
+    assert outcome(tmp_path)["status"] == "running"
+    for pipeline in ("detector1", "image2", "image3"):
+        assert {step.status for step in run.calibrate(pipeline)} == {"done"}
+    assert [stage for stage, _, _ in calibrated] == [1, 1, 2, 2, 3]
+    assert calibrated[-1][1] == ["jw1_cal.fits", "jw2_cal.fits"]
+    assert calibrated[-1][2]["overrides"] == {"tweakreg.skip": True}
+    assert run.finish() == "done"
+    found = outcome(tmp_path)
+    assert [one["suffix"] for one in found["products"]] == ["rate", "rate", "cal", "cal", "i2d"]
+    assert found["products"][-1]["made_of"] == ["jw1_cal.fits", "jw2_cal.fits"]
+    assert found["references"] == [{"type": "dark", "file": "d", "sha256": "1"}]
+    assert [one["file"] for one in found["inputs"]] == ["jw1_uncal.fits", "jw2_uncal.fits"]
+
+
+def test_products_of_an_earlier_stage_start_where_they_are(tmp_path, calibrated):
+    run = reduction(tmp_path, product(tmp_path, "jw1", "rate"))
+    assert run.calibrate("detector1") == []
+    assert len(run.calibrate("image2")) == 1
+
+
+def test_a_failure_stops_no_other_exposure_and_no_mosaic_lacks_one_in_silence(
+    tmp_path, calibrated
+):
+    raw = [product(tmp_path, name, "uncal") for name in ("jw1", "jw2bad")]
+    other = product(tmp_path, "jw3", "uncal", TARGPROP="ELSEWHERE")
+    run = reduction(tmp_path, *raw, other)
+    statuses = [step.status for step in run.calibrate("detector1")]
+    assert statuses == ["done", "failed", "done"]
+    run.calibrate("image2")
+    whole, lacking = sorted(run.calibrate("image3"), key=lambda step: step.status)
+    assert (whole.status, lacking.status) == ("done", "not done")
+    assert "jw2bad_uncal.fits" in lacking.reason
+    assert whole.files == ("jw3_cal.fits",)
+    assert run.finish() == "failed"
+    (failure,) = outcome(tmp_path)["failures"]
+    assert (failure["step"], failure["file"]) == ("detector1", "jw2bad_uncal.fits")
+    assert "it is bad" in failure["text"]
+
+
+def test_what_is_for_another_notebook_is_named(tmp_path, calibrated):
+    run = reduction(tmp_path, product(tmp_path, "jw1", "rate", **NODS))
+    assert not run.members
+    (failure,) = run.failures
+    assert "for the pipeline spec2" in failure.problem
+    assert run.finish() == "failed"
+
+
+def test_two_files_of_one_exposure_are_refused(tmp_path, calibrated):
+    (tmp_path / "other").mkdir()
+    files = [product(folder, "jw1", "uncal") for folder in (tmp_path, tmp_path / "other")]
+    run = reduction(tmp_path, *files)
+    assert "give each exposure once" in str(run.failures[0])
+
+
+def test_a_damaged_file_is_noted_and_others_go_on(tmp_path, calibrated):
+    bad = tmp_path / "jw0_uncal.fits"
+    bad.write_bytes(b"no FITS")
+    run = reduction(tmp_path, bad, product(tmp_path, "jw1", "uncal"))
+    assert [failure.file for failure in run.failures] == ["jw0_uncal.fits"]
+    assert len(run.calibrate("detector1")) == 1
+
+
+def test_an_unforeseen_fault_is_told_and_not_raised(tmp_path, monkeypatch):
+    def broken(*_, **__):
+        raise ZeroDivisionError("by nought")
+
+    monkeypatch.setattr(upramp.stages, "calibrate", broken)
+    run = reduction(tmp_path, product(tmp_path, "jw1", "uncal"))
+    run.calibrate("detector1")
+    assert "ZeroDivisionError: by nought" in str(run.failures[0])
+
+
+def test_a_quick_look_takes_the_first_of_each_kind(tmp_path, calibrated):
+    raw = [product(tmp_path, f"jw{number}", "uncal") for number in (1, 2)]
+    other = product(tmp_path, "jw3", "uncal", FILTER="F200W")
+    run = reduction(tmp_path, *raw, other, quicklook=True)
+    assert [member.path.name for member in run.members] == ["jw1_uncal.fits", "jw3_uncal.fits"]
+    assert "1 of 3 exposures are left out" in run.warnings[0]
+
+
+def test_wavefront_pairs_stay_pairs(tmp_path):
+    wave = {"PATTTYPE": "WFSC"}
+    pairs = [look_at(product(tmp_path, f"jw{number}", "cal", **wave)) for number in range(4)]
+    assert len(first_of_each(pairs)) == 2
+    assert [len(group) for _, group in later_groups(pairs)] == [2, 2]
+
+
+def test_reference_stars_go_with_each_target(tmp_path):
+    coronagraph = {"EXP_TYPE": "NRC_CORON"}
+    files = [
+        product(tmp_path, "jw1", "calints", **coronagraph, TARGPROP="A"),
+        product(tmp_path, "jw2", "calints", **coronagraph, TARGPROP="B"),
+        product(tmp_path, "jw3", "calints", **coronagraph, TARGPROP="S", IS_PSF=True),
+    ]
+    groups = later_groups([look_at(file) for file in files])
+    assert [[one.root for one in group] for _, group in groups] == [["jw1", "jw3"], ["jw2", "jw3"]]
+    with pytest.raises(InputError, match="none of the target"):
+        later_groups([look_at(files[2])])
+
+
+def test_nods_have_each_other_for_their_background(tmp_path):
+    one, two = (look_at(product(tmp_path, f"jw{number}", **NODS)) for number in (1, 2))
+    (folder := tmp_path / "folder").mkdir()
+    file = spec2_association(one, [one, two], {}, folder)
+    (made,) = json.loads(file.read_text())["products"]
+    assert made["name"] == "jw1"
+    assert [(each["expname"], each["exptype"]) for each in made["members"]] == [
+        ("jw1_rate.fits", "science"),
+        ("jw2_rate.fits", "background"),
+    ]
+    assert (folder / "jw2_rate.fits").is_file()
+    assert spec2_association(one, [one], {}, folder) is None
+
+
+def test_spectra_of_a_field_need_its_sources(tmp_path):
+    member = look_at(product(tmp_path, "jw1", **GRISM))
+    with pytest.raises(InputError, match="need the sources of a direct image"):
+        spec2_association(member, [], {}, tmp_path)
+
+
+def test_products_are_compared_with_those_of_reference(tmp_path, calibrated):
+    (reference := tmp_path / "reference").mkdir()
+    product(reference, "jw1", "rate")
+    run = reduction(
+        tmp_path, product(tmp_path, "jw1", "uncal"), reference_product=str(reference), strict=True
+    )
+    run.calibrate("detector1")
+    (found,) = run.compare()
+    assert found["identical"]
+    with fits.open(reference / "jw1_rate.fits", "update") as file:
+        file["SCI"].data[0, 0] = 1
+    run.comparisons.clear()
+    assert not run.compare()[0]["identical"]
+    assert run.failures[0].step == "comparison"
+
+
+def test_a_product_of_reference_that_nothing_belongs_to_fails(tmp_path, calibrated):
+    raw = product(tmp_path, "jw1", "uncal")
+    run = reduction(tmp_path, raw, reference_product=str(raw))
+    run.calibrate("detector1")
+    run.compare()
+    assert "no product of this name" in str(run.failures[0])
+
+
+def test_a_warning_is_a_failure_where_the_reduction_is_strict(tmp_path, calibrated):
+    raw = product(tmp_path, "jw1", "uncal")
+    mild, strict = (reduction(tmp_path, raw, strict=value) for value in (False, True))
+    for run in (mild, strict):
+        run.warn("picture", "there is none")
+        run.calibrate("detector1")
+    assert (mild.finish(), strict.finish()) == ("done", "failed")
+
+
+def test_nothing_calibrated_is_no_success(tmp_path, calibrated):
+    run = reduction(tmp_path, product(tmp_path, "jw1", "uncal"))
+    assert run.finish() == "failed"
+    assert "nothing was calibrated" in str(run.failures[0])
