@@ -56,7 +56,7 @@ def complete_records(
             if found is None or found["created"] != record["created"]:
                 again = folder / "again"
                 again.mkdir(exist_ok=True)
-                with datamodels.open(file, memmap=False) as model:
+                with datamodels.open(file) as model:
                     found = provenance.attach(model, record, off)
                     model.save(again / file.name)
                 (again / file.name).replace(file)
