@@ -6,8 +6,8 @@ where its code is not trusted, and no network is asked.
 
 from __future__ import annotations
 
-from . import stage1
+from . import interferometry, stage1
 from .detector import flag_counts, image, ramp, telling_pixel
 from .drawing import Picture
 
-__all__ = ["Picture", "flag_counts", "image", "ramp", "stage1", "telling_pixel"]
+__all__ = ["Picture", "flag_counts", "image", "interferometry", "ramp", "stage1", "telling_pixel"]
