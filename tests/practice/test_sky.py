@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.spatial import KDTree
 
-from upramp.practice.sky import CENTRE, RADIUS, make_sky
+from upramp.practice.sky import CENTRE, RADIUS, make_bright_sky, make_sky
 
 
 @pytest.fixture(scope="module")
@@ -77,3 +77,16 @@ def test_seed_decides(sky):
     np.testing.assert_array_equal(again.stars.ra, sky.stars.ra)
     np.testing.assert_array_equal(again.galaxies.angle, sky.galaxies.angle)
     assert not np.isin(other.galaxies.ra, sky.galaxies.ra).any()
+
+
+def test_the_field_of_bright_standards_is_one_of_them_alone():
+    sky = make_bright_sky(11)
+    places, standard = _arcsec(sky.stars), sky.stars.standard
+    tree = KDTree(places[standard])
+    assert standard.sum() > 80
+    assert tree.query(places[standard], k=2)[0][:, 1].min() > 3.0
+    assert tree.query(places[~standard])[0].min() > 0.6
+    assert tree.query(_arcsec(sky.galaxies))[0].min() > 1.2
+    # Nothing is near a standard's light.
+    assert sky.stars.flux[standard].min() > 50 * sky.stars.flux[~standard].max() * 0.99
+    assert np.hypot(*places.T).max() < 31

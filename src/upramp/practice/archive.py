@@ -247,7 +247,7 @@ def _run(
     # Here, so that the list of programs is at hand without NumPy.
     from . import tasks
     from .needs import entries
-    from .sky import make_sky
+    from .sky import SCENES
     from .truth import write_catalogues
 
     plans = [plan for name in names for plan in PROGRAMS[name].exposures]
@@ -286,7 +286,7 @@ def _run(
                         "mend that and call again: what is finished is kept",
                     ) from error
                 raise
-    write_catalogues(folder / "truth", make_sky(seed))
+    write_catalogues(folder / "truth", {name: make(seed) for name, make in SCENES.items()})
     crds_context.write_context(folder / "crds", entries(plans))
     progress.advance(1)
     progress.finish()

@@ -114,7 +114,9 @@ def photometry(
     save_fits(file, path)
 
 
-def aperture_corrections(path: Path, detector: Detector, psfs: dict[str, Psf]) -> None:
+def aperture_corrections(
+    path: Path, detector: Detector, subarrays: tuple[str, ...], psfs: dict[str, Psf]
+) -> None:
     """Write the radii that hold parts of a star's light, and what to multiply them with."""
     from stdatamodels.jwst import datamodels
 
@@ -144,7 +146,7 @@ def aperture_corrections(path: Path, detector: Detector, psfs: dict[str, Psf]) -
                 "skyout": outer,
             }
             if detector.instrument == "MIRI":
-                rows += [{**row, "subarray": s} for s in ("FULL", "BRIGHTSKY", "SUB64")]
+                rows += [{**row, "subarray": subarray} for subarray in subarrays]
             else:
                 rows.append({**row, "pupil": detector.pupil})
     file.apcorr_table = make_table(file.get_dtype("apcorr_table"), rows)

@@ -9,7 +9,7 @@ import numpy as np
 
 from . import lrs_scene, transit, wfss_scene
 from .instruments import DETECTORS
-from .other_scenes import guide_star, spectra
+from .other_scenes import guide_star, spectra, wandering_star
 from .scene import Scene, render
 from .setups import area_of, geometry_of, psf_of, sky_of
 from .target_scene import image_of_target, table_of
@@ -71,11 +71,19 @@ def _guide_star(plan: ExposurePlan, subarray: Subarray, _: Attitude, seed: int) 
     return Light(guide_star(subarray.size[::-1], bandpass, psf))
 
 
+def _fine_guide(plan: ExposurePlan, subarray: Subarray, _: Attitude, seed: int) -> Light:
+    bandpass = DETECTORS[plan.detector].filters[plan.filter]
+    psf = psf_of(plan.detector, plan.filter, seed)
+    shape = subarray.size[::-1]
+    brightness, places = wandering_star(plan, shape, bandpass, psf, seed)
+    return Light(brightness, tables={"GUIDING": places})
+
+
 def _field(plan: ExposurePlan, subarray: Subarray, attitude: Attitude, seed: int) -> Light:
     bandpass = DETECTORS[plan.detector].filters[plan.filter]
     psf = psf_of(plan.detector, plan.filter, seed)
     geometry = geometry_of(plan.detector)
-    scene = render(sky_of(seed), bandpass, psf, geometry, subarray, attitude)
+    scene = render(sky_of(seed, plan.scene), bandpass, psf, geometry, subarray, attitude)
     return Light(scene.brightness, scene)
 
 
@@ -163,7 +171,9 @@ def _nothing(_plan: ExposurePlan, subarray: Subarray, _: Attitude, _seed: int) -
 
 
 _WAYS: Final[dict[str, Callable[[ExposurePlan, Subarray, Attitude, int], Light]]] = {
+    "bright-field": _field,
     "field": _field,
+    "fine-guide": _fine_guide,
     "guide-star": _guide_star,
     "nothing": _nothing,
     "prism": _through_prism,

@@ -78,7 +78,7 @@ class ExposurePlan:
     """``PATTTYPE``, where it is not that of the imagers."""
     zero_frame: bool = False
     scene: str = "field"
-    """What is in front of it: ``field``, ``spectra``, ``guide-star`` or ``target``."""
+    """What is in front of it, as `upramp.practice.lights` has it: ``field``, ``target``."""
     grating: str | None = None
     irs2: bool = False
     start: tuple[int, int] | None = None

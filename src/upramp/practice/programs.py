@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 from .high_contrast_programs import HIGH_CONTRAST
+from .imaging_programs import IMAGING
 from .lrs_programs import LRS
 from .nircam_programs import NIRCAM_MODES
 from .plans import ExposurePlan, Program, ReadPattern
@@ -214,5 +215,5 @@ _ALL = (
     *NIRCAM_MODES,
 )
 
-PROGRAMS: Final[dict[str, Program]] = {p.name: p for p in (*_ALL, *HIGH_CONTRAST, *LRS)}
+PROGRAMS: Final[dict[str, Program]] = {p.name: p for p in (*_ALL, *HIGH_CONTRAST, *LRS, *IMAGING)}
 """Every program, by name, in the order in which they are made."""

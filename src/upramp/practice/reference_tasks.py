@@ -133,6 +133,7 @@ def _make_timed(path: Path, reference: Reference, seed: int) -> None:
 def _make_without_pixels(path: Path, detector: Detector, reftype: str, seed: int) -> bool:
     """Make a reference that holds no image of the detector; tell whether it was one."""
     plans = [p for q in PROGRAMS.values() for p in q.exposures if p.detector == detector.key]
+    subarrays = tuple(sorted({plan.subarray for plan in plans}))
     match reftype:
         case "rscd":
             modes = sorted({(plan.subarray, plan.pattern.name) for plan in plans})
@@ -147,11 +148,10 @@ def _make_without_pixels(path: Path, detector: Detector, reftype: str, seed: int
         case "filteroffset":
             imaging_references.filter_offsets(path, detector)
         case "photom":
-            subarrays = tuple(sorted({plan.subarray for plan in plans}))
             imaging_references.photometry(path, detector, subarrays, area_of(detector.key)[0])
         case "apcorr":
             psfs = {name: psf_of(detector.name, name, seed) for name in detector.filters}
-            imaging_references.aperture_corrections(path, detector, psfs)
+            imaging_references.aperture_corrections(path, detector, subarrays, psfs)
         case "abvegaoffset":
             imaging_references.vega_offsets(path, detector)
         case _:

@@ -15,7 +15,7 @@ from .instruments import DETECTORS
 from .optics import Psf, make_psf
 from .programs import PROGRAMS, ExposurePlan
 from .randomness import stream
-from .sky import CENTRE, Sky, make_sky
+from .sky import CENTRE, SCENES, Sky
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -114,7 +114,11 @@ def psf_of(name: str, bandpass: str, seed: int) -> Psf:
     return make_psf(DETECTORS[name].filters[bandpass], pixel, seed)
 
 
-@lru_cache(maxsize=1)
-def sky_of(seed: int) -> Sky:
-    """Give what shines."""
-    return make_sky(seed)
+def sky_of(seed: int, scene: str = "field") -> Sky:
+    """Give what shines in a scene of stars; others are of none, and have the usual field's."""
+    return _sky(seed, scene if scene in SCENES else "field")
+
+
+@lru_cache(maxsize=2)
+def _sky(seed: int, scene: str) -> Sky:
+    return SCENES[scene](seed)

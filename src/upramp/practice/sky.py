@@ -2,13 +2,14 @@
 
 Standards, bright and apart from one another, densest in the middle where every
 instrument points; faint stars between them; a few stars so bright that some saturate;
-galaxies behind.
+galaxies behind. And a second field, of fewer and brighter standards, for exposures whose
+background hides the others: in the middle infrared, that of the telescope itself does.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ from .randomness import stream
 if TYPE_CHECKING:
     from .instruments import Filter
 
-__all__ = ["CENTRE", "Galaxies", "Sky", "Stars", "make_sky"]
+__all__ = ["CENTRE", "SCENES", "Galaxies", "Sky", "Stars", "make_bright_sky", "make_sky"]
 
 Float = NDArray[np.float64]
 
@@ -37,6 +38,10 @@ _ALONE = 0.6
 """No faint star is nearer to a standard than this, no galaxy nearer than twice this."""
 _CROWD = 22.0
 """Radius in arcseconds within which standards are dense."""
+_BRIGHT_RADIUS = 30.0
+"""Radius in arcseconds of the field of bright standards."""
+_BRIGHT_APART = 3.0
+"""No bright standard has another nearer than this; arcseconds."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +88,36 @@ class Sky:
     galaxies: Galaxies
 
 
+def make_bright_sky(seed: int) -> Sky:
+    """Scatter standards that the middle infrared sees, with fainter stars and galaxies.
+
+    Parameters
+    ----------
+    seed
+        The archive's seed.
+    """
+    rng = stream(seed, "bright-stars")
+    standards = _apart(_scatter(rng, 1200, _BRIGHT_RADIUS), _BRIGHT_APART)
+    faint = _scatter(
+        rng, int(np.pi * _BRIGHT_RADIUS**2 * _FAINT_PER_SQUARE_ARCSEC), _BRIGHT_RADIUS
+    )
+    faint = faint[_distance(faint, standards) > _ALONE]
+    counts = [len(standards), len(faint)]
+    flux = [
+        np.exp(rng.uniform(np.log(100), np.log(300), counts[0])),
+        _power_law(rng, counts[1], 0.1, 2.0, -0.6),
+    ]
+    ra, dec = _on_the_sky(np.concatenate([standards, faint]))
+    stars = Stars(
+        ra,
+        dec,
+        1e-6 * np.concatenate(flux),
+        rng.normal(1.7, 0.2, len(ra)),
+        np.repeat([True, False], counts),
+    )
+    return Sky(stars, _galaxies(stream(seed, "bright-galaxies"), standards, _BRIGHT_RADIUS))
+
+
 def make_sky(seed: int) -> Sky:
     """Scatter stars and galaxies over the field.
 
@@ -97,7 +132,8 @@ def make_sky(seed: int) -> Sky:
     # One that even the smallest field holds.
     bright[0] = (4.2, -3.1)
     dense = _scatter(rng, 1200, _CROWD)
-    standards = _apart(np.concatenate([dense, _scatter(rng, 1500, RADIUS)]), bright)
+    places = np.concatenate([dense, _scatter(rng, 1500, RADIUS)])
+    standards = _apart(places[_distance(places, bright) > _FROM_BRIGHT], _APART)
     faint = _scatter(rng, int(area * _FAINT_PER_SQUARE_ARCSEC), RADIUS)
     faint = faint[_distance(faint, standards) > _ALONE]
     counts = [len(bright), len(standards), len(faint)]
@@ -114,13 +150,16 @@ def make_sky(seed: int) -> Sky:
         rng.normal(1.7, 0.2, len(ra)),
         np.repeat([False, True, False], counts),
     )
-    rng = stream(seed, "galaxies")
-    places = _scatter(rng, int(area * _GALAXIES_PER_SQUARE_ARCSEC), RADIUS)
+    return Sky(stars, _galaxies(stream(seed, "galaxies"), standards, RADIUS))
+
+
+def _galaxies(rng: np.random.Generator, standards: Float, radius: float) -> Galaxies:
+    places = _scatter(rng, int(np.pi * radius**2 * _GALAXIES_PER_SQUARE_ARCSEC), radius)
     places = places[_distance(places, standards) > 2 * _ALONE]
     count = len(places)
     ra, dec = _on_the_sky(places)
     late = rng.random(count) < 0.75
-    galaxies = Galaxies(
+    return Galaxies(
         ra,
         dec,
         1e-6 * _power_law(rng, count, 0.3, 40.0, -0.8),
@@ -129,7 +168,6 @@ def make_sky(seed: int) -> Sky:
         rng.uniform(0.3, 1.0, count),
         rng.uniform(0, 180, count),
     )
-    return Sky(stars, galaxies)
 
 
 def _scatter(rng: np.random.Generator, count: int, radius: float) -> Float:
@@ -139,11 +177,11 @@ def _scatter(rng: np.random.Generator, count: int, radius: float) -> Float:
     return np.stack([distance * np.cos(angle), distance * np.sin(angle)], axis=1)
 
 
-def _apart(places: Float, bright: Float) -> Float:
-    """Keep, in their order, the places that are not near one kept before or near bright ones."""
+def _apart(places: Float, apart: float) -> Float:
+    """Keep, in their order, the places that are not near one kept before."""
     kept: list[Float] = []
-    for place in places[_distance(places, bright) > _FROM_BRIGHT]:
-        if not kept or np.min(np.hypot(*(np.array(kept) - place).T)) > _APART:
+    for place in places:
+        if not kept or np.min(np.hypot(*(np.array(kept) - place).T)) > apart:
             kept.append(place)
     return np.array(kept)
 
@@ -166,3 +204,7 @@ def _power_law(
     """Draw from N(> f) proportional to f to the ``power``."""
     u = rng.random(count)
     return np.asarray((low**power + u * (high**power - low**power)) ** (1 / power))
+
+
+SCENES: Final = {"field": make_sky, "bright-field": make_bright_sky}
+"""What makes the sky that exposures of a scene see."""

@@ -125,7 +125,9 @@ def _make_exposure(folder: Path, plan: ExposurePlan, seed: int) -> list[Path]:
     ramp = read_out(plan, detector, character, flux, seed)
     uncal, truth = _uncal_path(folder, plan), _truth_path(folder, plan)
     uncal.parent.mkdir(parents=True, exist_ok=True)
-    write_exposure_truth(truth, plan, flux, ramp, light, sky_of(seed), true, electrons, nominal)
+    write_exposure_truth(
+        truth, plan, flux, ramp, light, sky_of(seed, plan.scene), true, electrons, nominal
+    )
     write_level1b(
         uncal, plan, detector, subarray, believed, float(np.sqrt(nominal)) / ARCSEC, ramp
     )

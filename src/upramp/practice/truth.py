@@ -29,6 +29,7 @@ Truth of the practice archive (a simulation).
 
 stars.ecsv, galaxies.ecsv   everything in the field; fluxes in Jy
 reference_catalog.ecsv      RA and DEC of the standards, which images can be aligned to
+..._bright-field.ecsv       the same of the field of bright standards, MIRI's
 <exposure>_truth.fits
     FLUX    electrons per second from the sky in each pixel, (ny, nx), before
             inter-pixel capacitance; without dark current; (nints, ny, nx) where it
@@ -38,6 +39,7 @@ reference_catalog.ecsv      RA and DEC of the standards, which images can be ali
             2 shower), event; all counted from zero
     STARS   stars in the window: row in stars.ecsv, x, y (from zero), flux (Jy),
             rate (electrons per second in a detector of mean response)
+    GUIDING where the guide star was: integration, x, y, all counted from zero
     SPECTRUM, LINES
             of a dispersed source: wavelength (micrometres) and flux (Jy); middle and width
             of its lines (micrometres), and their peaks over the continuum; the header says
@@ -127,14 +129,20 @@ def write_exposure_truth(
         fits.HDUList(hdus).writeto(temporary)
 
 
-def write_catalogues(folder: Path, sky: Sky) -> None:
-    """Write the sky's catalogues and what the truth's files mean."""
+def write_catalogues(folder: Path, skies: dict[str, Sky]) -> None:
+    """Write the catalogues of each scene's sky, and what the truth's files mean."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for scene, sky in skies.items():
+        _write_catalogues(folder, sky, "" if scene == "field" else f"_{scene}")
+    write_text(folder / "README.txt", _README)
+
+
+def _write_catalogues(folder: Path, sky: Sky, ending: str) -> None:
     from astropy.table import Table
 
-    folder.mkdir(parents=True, exist_ok=True)
     stars, galaxies = sky.stars, sky.galaxies
     tables = {
-        "stars.ecsv": Table(
+        "stars": Table(
             {
                 "ra": stars.ra,
                 "dec": stars.dec,
@@ -143,14 +151,13 @@ def write_catalogues(folder: Path, sky: Sky) -> None:
                 "standard": stars.standard,
             }
         ),
-        "galaxies.ecsv": Table({name: getattr(galaxies, name) for name in vars(galaxies)}),
+        "galaxies": Table({name: getattr(galaxies, name) for name in vars(galaxies)}),
     }
     good = stars.standard
-    tables["reference_catalog.ecsv"] = Table({"RA": stars.ra[good], "DEC": stars.dec[good]})
+    tables["reference_catalog"] = Table({"RA": stars.ra[good], "DEC": stars.dec[good]})
     for name, table in tables.items():
-        with replacing(folder / name) as temporary:
+        with replacing(folder / f"{name}{ending}.ecsv") as temporary:
             table.write(temporary, format="ascii.ecsv", overwrite=True)
-    write_text(folder / "README.txt", _README)
 
 
 def _table(columns: list[NDArray[Any]], names: list[str]) -> NDArray[Any]:
