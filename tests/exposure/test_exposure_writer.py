@@ -167,6 +167,22 @@ def test_a_compressed_file_gives_the_same_model(tmp_path, flight_like):
     np.testing.assert_array_equal(model.data, open_exposure(flight_like).data)
 
 
+def test_a_product_of_several_slits_is_read(tmp_path):
+    model = datamodels.MultiSlitModel()
+    model.meta.telescope, model.meta.exposure.type = "JWST", "NRC_WFSS"
+    model.meta.instrument.name = "NIRCAM"
+    for source in (3, 8):
+        model.slits.append(datamodels.SlitModel(np.full((2, 3), source, np.float32)))
+        model.slits[-1].source_id = source
+        model.slits[-1].meta.wcsinfo.v3yangle = 10.0 + source
+    path = tmp_path / "x_cal.fits"
+    model.save(path)
+    with open_exposure(path) as exposure:
+        read = to_datamodel(exposure)
+    assert [int(slit.source_id) for slit in read.slits] == [3, 8]
+    assert [int(slit.data[0, 0]) for slit in read.slits] == [3, 8]
+
+
 def test_damaged_metadata_are_one_sentence(tmp_path, flight_like):
     path = tmp_path / "x_uncal.fits"
     content = bytearray(flight_like.read_bytes())

@@ -190,7 +190,9 @@ def _require_agreement(exposure: Exposure, model: Any) -> None:
     """
     for name in sorted(DECISIVE):
         told = exposure.header.get(name)
-        values = [model[place] for place in model.find_fits_keyword(name)]
+        # Each slit of several may have the keyword too: those say nothing of the product.
+        places = [one for one in model.find_fits_keyword(name) if one.startswith("meta.")]
+        values = [model[place] for place in places]
         others = [value for value in values if value is not None]
         if not values or told in values or (told is None and not exposure.has_asdf):
             continue
