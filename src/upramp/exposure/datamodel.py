@@ -190,8 +190,9 @@ def _require_agreement(exposure: Exposure, model: Any) -> None:
     """
     for name in sorted(DECISIVE):
         told = exposure.header.get(name)
-        # Each slit of several may have the keyword too: those say nothing of the product.
-        places = [one for one in model.find_fits_keyword(name) if one.startswith("meta.")]
+        places = model.find_fits_keyword(name)
+        if not all(place.startswith("meta.") for place in places):
+            continue  # each slit of several has its own
         values = [model[place] for place in places]
         others = [value for value in values if value is not None]
         if not values or told in values or (told is None and not exposure.has_asdf):
