@@ -28,8 +28,8 @@ function load(model) {
 
 /** Hand changes of a figure on to its views, all parts of one at once; see Together in the kernel. */
 function relay(child) {
-  if (child.upRelayed) return; // by another view's host
-  child.upRelayed = true;
+  if (child.upPlaces) return; // by another view's host
+  child.upPlaces = new Set();
   child.on("msg:custom", (message, buffers) => {
     if (message.msg !== "whole-patch") return;
     const rest = [...(buffers ?? [])];
@@ -42,7 +42,21 @@ function relay(child) {
       const own = new DataView(buffer.slice(byteOffset, byteOffset + byteLength));
       child.trigger("msg:custom", { msg: "patch" }, [own]);
     }
+    // Sources hand their columns on in the tasks that follow at once.
+    setTimeout(() => paint(child), 0);
   });
+}
+
+/** Paint what has changed now: Bokeh by itself leaves it to the next frame. */
+function paint(child) {
+  const visit = (view) => {
+    if (typeof view.repaint === "function") view.repaint();
+    else for (const part of view.child_views ?? []) visit(part);
+  };
+  const here = [...child.upPlaces];
+  for (const root of window.Bokeh.index?.roots ?? []) {
+    if (root.el && here.some((place) => place.contains(root.el))) visit(root);
+  }
 }
 
 function isDark() {
@@ -77,11 +91,13 @@ async function render({ model, el }) {
     const view = await manager.create_view(child);
     note.remove();
     el.append(view.el);
+    child.upPlaces.add(view.el);
     // It began with the figure as it was first made, and from now on hears of what changes.
     model.send({ kind: "shown" });
     const unfollow = followTheme(model);
     return () => {
       unfollow();
+      child.upPlaces.delete(view.el);
       view.remove();
     };
   } catch (error) {

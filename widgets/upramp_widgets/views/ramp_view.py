@@ -131,6 +131,7 @@ class RampView:
             ),
             CrosshairTool(dimensions="height", line_alpha=0.3),
         )
+        ramp.xaxis.visible = False  # it is the one below
         ramp.legend.title = "after, moved onto the first group"
         ramp.legend.location = "top_left"
         ramp.legend.background_fill_alpha = 0.7
@@ -140,6 +141,9 @@ class RampView:
             each.min_border_right = 12
             # Room for any number: else the whole figure is laid out anew for a longer one.
             each.min_border_left = 72
+            each.axis.minor_tick_line_color = None
+            each.yaxis.axis_label_standoff_mode = "axis"
+            each.yaxis.axis_label_standoff = 48
 
     def set_theme(self, *, dark: bool) -> None:
         """Draw for a light page, or a dark one.
@@ -167,7 +171,6 @@ class RampView:
                 axis.axis_label_text_color = ink["ink"]
                 axis.major_label_text_color = ink["ink"]
                 axis.axis_line_color = axis.major_tick_line_color = ink["ink"]
-                axis.minor_tick_line_color = ink["grid"]
         legend = self.ramp.legend
         legend.label_text_color = legend.title_text_color = ink["ink"]
         legend.background_fill_color = ink["paper"]
