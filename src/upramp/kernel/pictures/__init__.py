@@ -6,13 +6,24 @@ where its code is not trusted, and no network is asked.
 
 from __future__ import annotations
 
-from . import high_contrast, imaging, interferometry, spectra, stage1
+from . import (
+    darks,
+    guiding,
+    high_contrast,
+    imaging,
+    interferometry,
+    spectra,
+    stage1,
+    wavefront,
+)
 from .detector import flag_counts, image, ramp, telling_pixel
 from .drawing import Picture
 
 __all__ = [
     "Picture",
+    "darks",
     "flag_counts",
+    "guiding",
     "high_contrast",
     "image",
     "imaging",
@@ -21,4 +32,5 @@ __all__ = [
     "spectra",
     "stage1",
     "telling_pixel",
+    "wavefront",
 ]
