@@ -52,7 +52,8 @@ def calibrated(monkeypatch):
         root = files[0].name.rpartition("_")[0]
         if files[0].suffix == ".json":
             root = json.loads(files[0].read_text())["products"][0]["name"]
-        suffix = {1: "rate", 2: "cal", 3: "i2d"}[stage]
+        # The tests' guide stars are named so: their stage 1 is all there is.
+        suffix = "cal" if "guider" in root else {1: "rate", 2: "cal", 3: "i2d"}[stage]
         header = {} if files[0].suffix == ".json" else dict(fits.getheader(files[0]))
         kept = {name: header[name] for name in (*NODS, "IS_PSF", "TARGPROP") if name in header}
         made = output_dir / f"{root}_{suffix}.fits"
@@ -172,6 +173,24 @@ def test_wavefront_pairs_stay_pairs(tmp_path):
     pairs = [look_at(product(tmp_path, f"jw{number}", "cal", **wave)) for number in range(4)]
     assert len(first_of_each(pairs)) == 2
     assert [len(group) for _, group in later_groups(pairs)] == [2, 2]
+
+
+def test_a_guide_star_goes_through_the_guider_pipeline(tmp_path, calibrated):
+    guide = {"EXP_TYPE": "FGS_FINEGUIDE", "INSTRUME": "FGS", "DETECTOR": "GUIDER2"}
+    file = product(tmp_path, "jw1_guider2", "uncal", **guide)
+    with fits.open(file, mode="update") as hdus:
+        hdus[0].header["DATAMODL"] = "GuiderRawModel"
+    run = reduction(tmp_path, file, pipelines=("guider",))
+    assert run.failures == []
+    assert [step.status for step in run.calibrate("guider")] == ["done"]
+    assert [path.name for path in run.files("cal")] == ["jw1_guider2_cal.fits"]
+
+
+def test_products_of_several_pairs_are_of_one_kind(tmp_path, calibrated):
+    run = reduction(tmp_path, product(tmp_path, "jw1", "cal", PATTTYPE="WFSC"))
+    numbered = [product(tmp_path, "jw1", f"wfscmb-0{number}") for number in (1, 2)]
+    run.inputs += numbered
+    assert run.files("wfscmb") == numbered
 
 
 def test_reference_stars_go_with_each_target(tmp_path):

@@ -6,6 +6,7 @@ made without it: a mosaic that lacks a dither in silence is worse than none.
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -45,6 +46,7 @@ _STAGE_1: Final = {"detector1": ("rateints", "rate"), "dark": ("dark",), "guider
 _STAGE_2: Final = ("calints", "cal")
 _NAMES: Final = {official: name for name, official in PIPELINES.items()}
 _DIRECT: Final = ("cat", "segm", "i2d")
+_NUMBER: Final = re.compile(r"-\d+$")
 
 
 @dataclass
@@ -202,7 +204,7 @@ class Reduction:
             A name of `PIPELINES`; None for a product that none takes.
         """
         kind, facts = member.kind, member.facts
-        if kind == "uncal":
+        if kind in {"uncal", "guider-uncal"}:
             return _NAMES[pipeline_name(str(facts.exp_type))]
         if kind in {"rate", "rateints"}:
             return _NAMES[later_pipeline(2, facts)]
@@ -536,7 +538,9 @@ class _Noting:
 
 
 def _suffix(path: Path) -> str:
-    return path.name.removesuffix(".gz").rpartition(".")[0].rpartition("_")[2]
+    suffix = path.name.removesuffix(".gz").rpartition(".")[0].rpartition("_")[2]
+    # Wavefront sensing numbers the pairs of an association: wfscmb-01.
+    return _NUMBER.sub("", suffix)
 
 
 def _stage(pipeline: str) -> int:
