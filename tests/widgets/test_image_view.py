@@ -75,6 +75,41 @@ def page(view):
     return Page(view)
 
 
+def test_what_a_page_asks_first_is_sent_before_it_asks_and_not_again(view, page):
+    shown = []
+    view.on_shown(lambda: shown.append(len(page.told)))
+    view.announce()
+    ((ahead, buffers),) = page.told
+    assert ahead["kind"] == "ahead"
+    header, cells = Page.tile(ahead["parts"][0], buffers[0])
+    (scene, _), (tiles, bare) = page.say("ready", **page.looks())
+    assert {key: scene[key] for key in ahead["scene"]} == ahead["scene"]
+    assert tiles["parts"] == [header]
+    np.testing.assert_array_equal(Page.tile(header, bare[0])[1], cells)
+    assert shown == [3]
+    have = [[header["part"], header["tier"], header["frame"], header["version"]]]
+    _, (tiles, bare) = page.say("ready", have=have, **page.looks())
+    assert (tiles["parts"], bare) == ([], [])
+    view.show(np.ones((300, 400), np.float32))  # it has another version from now on
+    _, (tiles, _) = page.say("ready", have=have, **page.looks())
+    assert [part["version"] for part in tiles["parts"]] == [header["version"] + 1]
+
+
+@pytest.mark.parametrize("have", [5, [5], [["image", "base", 0]], [["sound", "base", 0, 1]]])
+def test_a_page_that_has_what_there_is_not_is_told_so(view, page, have):
+    with pytest.raises(UsageError):
+        view._talk._send_tiles({"have": have, **page.looks()}, [])
+    _, (tiles, _) = page.say("ready", have=have, **page.looks())
+    assert tiles["problem"]
+
+
+def test_nothing_is_sent_ahead_of_what_there_is_not():
+    view = ImageView()
+    page = Page(view)
+    view.announce()
+    assert page.told == []
+
+
 def test_a_first_question_is_answered_with_all_there_is(view, page):
     flags = np.zeros((300, 400), np.uint8)
     flags[5, 7] = 4

@@ -64,3 +64,24 @@ def test_a_failure_is_told_and_the_next_is_done(worker, failures):
     assert worker.wait(30)
     assert [type(each) for each in failures] == [ZeroDivisionError]
     assert done == [1]
+
+
+def test_held_work_begins_when_it_is_released(worker):
+    begun = threading.Event()
+    worker.hold(600)
+    worker.ask(begun.set)
+    assert not begun.wait(0.05)
+    worker.release()
+    assert begun.wait(30)
+
+
+def test_held_work_begins_when_someone_waits_or_after_a_while(worker):
+    done = []
+    worker.hold(600)
+    worker.ask(lambda: done.append("waited for"))
+    assert worker.wait(30)
+    worker.hold(0.01)
+    begun = threading.Event()
+    worker.ask(begun.set)
+    assert begun.wait(30)
+    assert done == ["waited for"]

@@ -141,7 +141,11 @@ class CosmicRayMasker(Working, Pictured, MaskerExchange):
         self.observe(self._put_beside, "compared")
         self.busy, self.status = True, "correcting the ramps: raw ones are shown meanwhile"
         self._made = True
+        self.picture_first(self.image)
         self._worker.ask(self._prepare)
+
+    def announce(self) -> None:  # noqa: D102 - as Pictured has it
+        self.image.announce()
 
     @property
     def image(self) -> ImageView:

@@ -93,11 +93,16 @@ class Pictured:
     def _ipython_display_(self) -> None:
         from IPython.display import display
 
+        if display_mode() != "static":
+            self.announce()
         # Under an identity of its own, so that snapshot() can renew what is stored.
         show: Any = display  # IPython annotates only a part of it
         handle = show(self._repr_mimebundle_(), raw=True, display_id=self._display_id or True)
         if self._display_id is None and handle is not None:
             self._display_id = handle.display_id
+
+    def announce(self) -> None:
+        """Send the page that is about to show this what it will ask for first."""
 
     def snapshot(self) -> None:
         """Renew the picture stored in the notebook, so that it shows the widget as it is now.

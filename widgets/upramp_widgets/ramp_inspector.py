@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import io
+import threading
 from typing import TYPE_CHECKING, Any, Final
 
 import ipywidgets
 import numpy as np
 import traitlets
-from PIL import Image
 
 from upramp.dq import GROUP
 from upramp.errors import UprampError, UsageError
@@ -27,11 +26,11 @@ from .release import close_all
 from .views.image_view import ImageView
 from .views.ramp_view import RampView
 from .views.side_by_side import page_of, picture_of
-from .worker import Worker, Working
+from .worker import Worker, Working, in_a_kernel
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
@@ -57,6 +56,10 @@ _QUICK: Final = 1_000_000
 
 _GLANCE: Final = 0.3
 """Seconds in which a page draws the flags of a view before the whole detector is searched."""
+
+
+_UNSEEN: Final = 1.5
+"""Seconds after which the plot is made though no page shows the image."""
 
 
 class RampInspector(Working, Pictured, ipywidgets.VBox):
@@ -137,7 +140,8 @@ class RampInspector(Working, Pictured, ipywidgets.VBox):
             tools=("pan", "inspect", "box"),
             threshold_colour=PALE,
         )
-        self.ramps = RampView(width=490)
+        self._ramps: RampView | None = None
+        self._making = threading.Lock()
         self._worker = Worker("upramp inspector", self._failed)
         self._planes: dict[tuple[str, int, int], NDArray[np.float32]] = {}
         self._flags: NDArray[np.uint8] | None = None
@@ -181,8 +185,13 @@ class RampInspector(Working, Pictured, ipywidgets.VBox):
         self.image.observe(self._follow_frame, "frame")
         self.busy, self.status = True, "correcting the ramps: raw ones are shown meanwhile"
         self._made = True
+        self.picture_first(self.image)
         self._worker.ask(self._prepare)
-        _after_this_cell(self._add_plot)
+        if in_a_kernel():
+            self.image.on_shown(self._add_plot)
+            asyncio.get_running_loop().call_later(_UNSEEN, self._add_plot)
+        else:
+            self._add_plot()
 
     @traitlets.validate("x", "y", "integration", "group")
     def _valid_place(self, proposal: Any) -> int:
@@ -211,9 +220,21 @@ class RampInspector(Working, Pictured, ipywidgets.VBox):
             self.model.window(pixel, {**value, _THRESHOLD: self.threshold})
         return value
 
+    @property
+    def ramps(self) -> RampView:
+        """The plot of ramps, made when it is first needed."""
+        with self._making:
+            if self._ramps is None:
+                self._ramps = RampView(width=490)
+            return self._ramps
+
     def _add_plot(self) -> None:
         """Put the plot beside the image: it takes longer to make, and the image need not wait."""
-        self._plot.children = [self.ramps.widget()]
+        if self._made and not self._plot.children:
+            self._plot.children = [self.ramps.widget()]
+
+    def announce(self) -> None:  # noqa: D102 - as Pictured has it
+        self.image.announce()
 
     # ---- what a person does, as calls
 
@@ -302,8 +323,6 @@ class RampInspector(Working, Pictured, ipywidgets.VBox):
 
     def _release(self) -> None:
         close_all(self.image)
-        if not self._plot.children:  # it is still to come, and goes as soon as it is there
-            _after_this_cell(lambda: close_all(self._plot))
         self.model.close()
         self._planes.clear()
         self._flags = self._tried = None
@@ -330,7 +349,7 @@ class RampInspector(Working, Pictured, ipywidgets.VBox):
             A PNG.
         """
         now, pinned = self._samples()
-        left = Image.open(io.BytesIO(self.image.picture(theme)))
+        left = self.image.drawn(theme)
         right = ramp_picture(now, pinned, height=left.height, dark=theme == "dark")
         return picture_of([left, right])
 
@@ -534,16 +553,6 @@ class RampInspector(Working, Pictured, ipywidgets.VBox):
 
     def _failed(self, error: Exception) -> None:
         self.busy, self.status = False, str(error)
-
-
-def _after_this_cell(work: Callable[[], None]) -> None:
-    """Do something when the kernel has sent what the cell shows; at once where there is none."""
-    try:
-        loop = asyncio.get_running_loop()
-    except RuntimeError:
-        work()
-    else:
-        loop.call_soon(work)
 
 
 def _common(

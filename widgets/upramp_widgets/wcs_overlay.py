@@ -135,6 +135,9 @@ class WcsOverlay(Working, Pictured, OverlayCatalogues):
         self._made = True
         self.later(self._prepare, "finding where the image looks")
 
+    def announce(self) -> None:  # noqa: D102 - as Pictured has it
+        self.image.announce()
+
     # ---- what a person does, as calls
 
     @property

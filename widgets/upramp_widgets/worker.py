@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from upramp.errors import UsageError
 
@@ -13,7 +14,18 @@ from .release import close_all
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["Worker", "Working"]
+    from .views.image_view import ImageView
+
+__all__ = ["Worker", "Working", "in_a_kernel"]
+
+
+def in_a_kernel() -> bool:
+    """Say whether a loop runs this, as that of a kernel runs its cells."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 class Worker:
@@ -35,6 +47,9 @@ class Worker:
         self._condition = threading.Condition()
         self._next: Callable[[], None] | None = None
         self._thread: threading.Thread | None = None
+        self._begin = threading.Event()
+        self._begin.set()
+        self._held = 0.0
 
     def ask(self, work: Callable[[], None]) -> None:
         """Have something done as soon as what is at work is done.
@@ -51,6 +66,23 @@ class Worker:
                 self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
                 self._thread.start()
             self._condition.notify_all()
+
+    def hold(self, seconds: float) -> None:
+        """Have work begin only when it is released, when someone waits for it, or after a while.
+
+        A widget's first picture is then on the screen before its processors are busy.
+
+        Parameters
+        ----------
+        seconds
+            The while.
+        """
+        self._held = seconds
+        self._begin.clear()
+
+    def release(self) -> None:
+        """Have work begin, if it was held."""
+        self._begin.set()
 
     @property
     def outdated(self) -> bool:
@@ -83,10 +115,13 @@ class Worker:
         seconds
             None waits as long as it takes.
         """
+        self.release()
         with self._condition:
             return self._condition.wait_for(lambda: self._thread is None, seconds)
 
     def _work(self) -> None:
+        self._begin.wait(self._held)
+        self._begin.set()
         while True:
             with self._condition:
                 work, self._next = self._next, None
@@ -98,6 +133,10 @@ class Worker:
                 work()
             except Exception as error:  # noqa: BLE001 - a thread's failure is nobody's else
                 self._failed(error)
+
+
+_PATIENCE: Final = 1.0
+"""Seconds after which work begins though no page shows the picture."""
 
 
 class Working:
@@ -131,6 +170,20 @@ class Working:
         widget, whole = cast("Any", super()), cast("Any", self)
         widget.close()
         close_all(whole)
+
+    def picture_first(self, image: ImageView) -> None:
+        """Have work begin when a page shows the first picture, which else would come later.
+
+        Where there is no kernel that a page could belong to, it begins at once.
+
+        Parameters
+        ----------
+        image
+            What the page shows first.
+        """
+        if in_a_kernel():
+            self._worker.hold(_PATIENCE)
+            image.on_shown(self._worker.release)
 
     def refuse_unknown(self, traits: Mapping[str, Any]) -> None:
         """Refuse first values of what is no trait, which ipywidgets would pass over.

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from .render import How, Plane, Source
     from .stretch import Limits
 
-__all__ = ["LARGEST", "Look", "picture"]
+__all__ = ["LARGEST", "Look", "drawn", "palette_png", "picture"]
 
 LARGEST: Final = 200_000
 """Bytes that a picture may have: it is stored in a notebook."""
@@ -82,6 +82,22 @@ class Look:
 
 
 def picture(shown: Scene | Plane, look: Look | None = None, *, frame: int = 0) -> bytes:
+    """Draw a picture as a PNG.
+
+    Parameters
+    ----------
+    shown, look, frame
+        As `drawn` has them.
+
+    Returns
+    -------
+    bytes
+        Of at most `LARGEST` bytes.
+    """
+    return palette_png(drawn(shown, look, frame=frame))
+
+
+def drawn(shown: Scene | Plane, look: Look | None = None, *, frame: int = 0) -> Image.Image:
     """Draw a picture.
 
     Parameters
@@ -95,8 +111,8 @@ def picture(shown: Scene | Plane, look: Look | None = None, *, frame: int = 0) -
 
     Returns
     -------
-    bytes
-        A PNG of at most `LARGEST` bytes, about 700 dots wide.
+    Image
+        In RGB, about 700 dots wide.
 
     Raises
     ------
@@ -122,7 +138,7 @@ def picture(shown: Scene | Plane, look: Look | None = None, *, frame: int = 0) -
     canvas.colour_bar(table(look.cmap), _bar_ticks(limits, look, scene, frame), look.unit)
     canvas.legend(legend)
     canvas.title(look.title)
-    return _saved(canvas)
+    return canvas.image
 
 
 def _scene_of(plane: Plane) -> Scene:
@@ -131,11 +147,11 @@ def _scene_of(plane: Plane) -> Scene:
     return scene
 
 
-def _empty(look: Look) -> bytes:
+def _empty(look: Look) -> Image.Image:
     canvas = Canvas(360, 120, 0, look.theme, bool(look.title))
     canvas.title(look.title)
     canvas.middle("Nothing to show yet")
-    return _saved(canvas)
+    return canvas.image
 
 
 def _viewport(scene: Scene, look: Look) -> Viewport:
@@ -247,13 +263,21 @@ def _bar_ticks(limits: Limits, look: Look, scene: Scene, frame: int) -> list[tup
     return found
 
 
-def _saved(canvas: Canvas) -> bytes:
-    for colours in (256, 128, 64, 32, 16):
+def palette_png(image: Image.Image) -> bytes:
+    """Give a picture as a PNG with a palette, of at most `LARGEST` bytes if that can be.
+
+    Parameters
+    ----------
+    image
+        In RGB.
+    """
+    # A page waits for it: what is quick comes first, and is nearly always small enough.
+    for colours, level in ((256, 3), (256, 7), (128, 7), (64, 7), (32, 7), (16, 7)):
         buffer = io.BytesIO()
-        reduced = canvas.image.quantize(
-            colors=colours, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE
+        reduced = image.quantize(
+            colors=colours, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
         )
-        reduced.save(buffer, "PNG", compress_level=7)
+        reduced.save(buffer, "PNG", compress_level=level)
         if buffer.tell() <= LARGEST:
             break
     return buffer.getvalue()

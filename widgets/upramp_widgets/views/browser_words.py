@@ -23,7 +23,7 @@ __all__ = [
     "read_stroke",
     "read_view",
 ]
-__all__ += ["read_wants", "text"]
+__all__ += ["read_have", "read_wants", "text"]
 
 TOOLS: Final = (
     "pan",
@@ -141,6 +141,22 @@ def read_wants(content: dict[str, Any]) -> list[Want]:
         tier = text(want[1], ("base", "sharp"), "tier of a tile")
         found.append((part, tier, int(number(want[2], "frame"))))
     return found
+
+
+def read_have(content: dict[str, Any]) -> dict[Want, int]:
+    """Read which tiles a page has already, and of which version.
+
+    Parameters
+    ----------
+    content
+        A message.
+    """
+    have = content.get("have", [])
+    if not isinstance(have, list) or not all(isinstance(each, list) for each in have):
+        raise UsageError("have", "the page has no list of tiles", "reload the page")
+    wants = read_wants({"want": [each[:3] for each in have]})
+    versions = [int(number(each[3] if len(each) == 4 else None, "version")) for each in have]
+    return dict(zip(wants, versions, strict=True))
 
 
 def read_place(content: dict[str, Any]) -> tuple[float, float]:

@@ -7,19 +7,19 @@ and lines and points that lie over it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from upramp.errors import UprampError
+from upramp_widgets.core.render import Viewport
 from upramp_widgets.core.render_codes import SIGNIFICANCE_STEP
 
-from .browser_words import read_place, read_stroke, read_view, read_wants
+from .browser_words import read_have, read_place, read_stroke, read_view, read_wants
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from upramp_widgets.core.render import Viewport
     from upramp_widgets.core.render_layers import Layer
     from upramp_widgets.core.render_scene import Scene, Tile
 
@@ -27,6 +27,12 @@ if TYPE_CHECKING:
     from .image_view import ImageView
 
 __all__ = ["ImageTalk", "described", "tiles_of"]
+
+
+_AROUND: Final = 32
+"""Dots of a page's canvas that are no image, above and below it."""
+_WIDEST: Final = 2.4
+"""Of a canvas, in heights."""
 
 
 class ImageTalk:
@@ -67,6 +73,30 @@ class ImageTalk:
         if self._watched:
             self._send_layer(name, self._view.scene.layers.get(name))
 
+    def announce(self) -> None:
+        """Send pages what they will ask for first, before they do.
+
+        While a cell runs, its kernel answers no question, and a picture takes a while to be
+        stored. A page that has not begun to listen asks all the same.
+        """
+        view = self._view
+        if not view.scene.frames:
+            return
+        told = described(view.scene, view.frame)
+        ny, nx = view.scene.shape
+        high = max(view.height - _AROUND, 1)
+        wide = round(high * min(max(nx / ny, 1.0), _WIDEST))
+        tiles = tiles_of(
+            view.scene, Viewport(view.xlim, view.ylim, wide, high), self._first_wants()
+        )
+        parts = [tile.header for tile in tiles]
+        buffers = [tile.cells.data.cast("B") for tile in tiles]
+        view.send({"kind": "ahead", "scene": told, "parts": parts}, buffers)
+
+    def _first_wants(self) -> list[Want]:
+        frame = min(self._view.frame, max(0, self._view.scene.frames - 1))
+        return [("image", "base", frame), ("significance", "base", 0), ("masks", "base", 0)]
+
     def hear(self, _: Any, content: Any, __: Any) -> None:
         """Take what a page says.
 
@@ -95,9 +125,10 @@ class ImageTalk:
         self.tell()
         for name in list(view.scene.layers):
             self.tell_layer(name)
-        frame = min(view.frame, max(0, view.scene.frames - 1))
-        wants = [("image", "base", frame), ("significance", "base", 0), ("masks", "base", 0)]
-        self._send_tiles(content, wants)
+        try:
+            self._send_tiles(content, self._first_wants())
+        finally:
+            view.was_shown()
 
     def _answer(self, content: dict[str, Any]) -> None:
         self._send_tiles(content, None)
@@ -107,7 +138,13 @@ class ImageTalk:
         reply |= {"page": content.get("page"), "seq": content.get("seq")}
         buffers: list[memoryview] = []
         try:
-            asked = read_wants(content) if wants is None else wants
+            have = read_have(content)
+            known = self._view.scene.versions
+            asked = [
+                want
+                for want in (read_wants(content) if wants is None else wants)
+                if have.get(want) != known[want[0]]
+            ]
             for tile in tiles_of(self._view.scene, read_view(content), asked):
                 reply["parts"].append(tile.header)
                 buffers.append(tile.cells.data.cast("B"))

@@ -15,7 +15,7 @@ import numpy as np
 import traitlets
 
 from upramp.errors import UsageError
-from upramp_widgets.core.picture import Look, picture
+from upramp_widgets.core.picture import Look, drawn, palette_png
 from upramp_widgets.core.render_scene import Scene
 from upramp_widgets.display import Pictured
 
@@ -26,6 +26,8 @@ from .standalone import page
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+    from PIL import Image
 
     from upramp_widgets.core.render import Plane
     from upramp_widgets.core.stretch import Limits
@@ -79,6 +81,7 @@ class ImageView(Pictured, ImageOverlays):  # type: ignore[misc]
             "stroke": [],
             "cursor": [],
             "action": [],
+            "shown": [],
         }
         super().__init__(_key=uuid.uuid4().hex, **traits)
         self._talk = ImageTalk(self)
@@ -370,6 +373,25 @@ class ImageView(Pictured, ImageOverlays):  # type: ignore[misc]
         """
         self._listeners["action"].append(listener)
 
+    def on_shown(self, listener: Callable[[], Any]) -> None:
+        """Call something when a page has the picture on the screen and asks for the rest.
+
+        Parameters
+        ----------
+        listener
+            Called for each page, and again when one is loaded again.
+        """
+        self._listeners["shown"].append(listener)
+
+    def was_shown(self) -> None:
+        """Tell those who asked by `on_shown`; a page does."""
+        for listener in self._listeners["shown"]:
+            listener()
+
+    def announce(self) -> None:  # noqa: D102 - as Pictured has it
+        if self._talk is not None:
+            self._talk.announce()
+
     # Pictures
 
     def summary(self) -> str:
@@ -396,6 +418,21 @@ class ImageView(Pictured, ImageOverlays):  # type: ignore[misc]
         UsageError
             If it is closed.
         """
+        return palette_png(self.drawn(theme))
+
+    def drawn(self, theme: str = "light") -> Image.Image:
+        """Give what is shown as an image of Pillow, in RGB.
+
+        Parameters
+        ----------
+        theme
+            ``light`` or ``dark``.
+
+        Raises
+        ------
+        UsageError
+            If it is closed.
+        """
         self._require_open()
         look = Look(
             xlim=self.xlim,
@@ -412,7 +449,7 @@ class ImageView(Pictured, ImageOverlays):  # type: ignore[misc]
             unit=self.unit,
             theme=theme,
         )
-        return picture(self.scene, look, frame=self.frame)
+        return drawn(self.scene, look, frame=self.frame)
 
     def to_html(self) -> str:
         """Give a page that shows the view with no kernel: moves, stretch, threshold and blinking.

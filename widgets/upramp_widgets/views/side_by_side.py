@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
+from upramp_widgets.core.picture import palette_png
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 __all__ = ["page_of", "picture_of"]
-
-_COLOURS = 128
-"""Of the palette: a picture is kept in a notebook, and is to be small."""
 
 
 def picture_of(parts: Sequence[bytes | Image.Image]) -> bytes:
@@ -42,9 +41,7 @@ def picture_of(parts: Sequence[bytes | Image.Image]) -> bytes:
     for image in images:
         whole.paste(image, (across, 0))
         across += image.width
-    target = io.BytesIO()
-    whole.quantize(_COLOURS).save(target, "PNG")
-    return target.getvalue()
+    return palette_png(whole)
 
 
 def page_of(title: str, pages: Mapping[str, str]) -> str:

@@ -11,6 +11,7 @@ const PARTS = ["image", "significance", "masks"];
 const SLOW = 1200; // ms after which a page says that it waits
 const GIVEN_UP = 15000; // ms after which a question is asked anew
 const SHORT = 700; // ms for which a lost connection is not spoken of
+const UNSEEN = 300; // ms after which a picture counts as seen
 const SAVE = 40; // ms between two reports of a range that is being dragged
 
 const stores = new Map();
@@ -44,6 +45,7 @@ class Store {
     this.cursorAsked = false;
     this.cursorNext = null;
     this.stepped = false;
+    this.foreseen = false; // the scene came before this page asked for it
     this.waiting = false;
     this.problem = "";
     this.onMessage = (content, buffers) => this.receive(content, buffers || []);
@@ -75,6 +77,7 @@ class Store {
     this.views.add(view);
     this.active ??= view;
     if (!this.scene) this.hello();
+    else if (this.foreseen) this.helloSoon();
     else this.pump();
   }
 
@@ -83,10 +86,19 @@ class Store {
     if (this.active === view) this.active = this.views.values().next().value ?? null;
   }
 
+  /** Ask for the rest when the first picture is on the screen: the kernel is busy from then on. */
+  helloSoon() {
+    const greet = () => this.foreseen && this.active && this.hello();
+    requestAnimationFrame(() => setTimeout(greet, 0));
+    setTimeout(greet, UNSEEN); // a page that nobody sees has no frames
+  }
+
   hello() {
+    this.foreseen = false;
     this.asked = { sequence: ++this.sequence, at: performance.now(), factors: {} };
     const view = this.viewport(this.active);
-    this.send({ kind: "ready", page: this.page, seq: this.sequence, view });
+    const have = [...this.tiles.values()].map((t) => [t.part, t.tier, t.frame, t.version]);
+    this.send({ kind: "ready", page: this.page, seq: this.sequence, view, have });
   }
 
   viewport(view) {
@@ -170,6 +182,15 @@ class Store {
     else if (content.kind === "cursor") this.point(content);
     else if (content.kind === "stroke") this.committed(content.id);
     else if (content.kind === "tiles") this.take(content, buffers);
+    else if (content.kind === "ahead") this.foresee(content, buffers);
+  }
+
+  /** Take what the kernel sends while its cell still runs, and cannot be asked. */
+  foresee(content, buffers) {
+    if (this.scene || this.asked) return;
+    this.foreseen = true;
+    this.keep(content.parts, buffers);
+    this.meet(content.scene);
   }
 
   meet(scene) {
@@ -216,20 +237,26 @@ class Store {
 
   take(content, buffers) {
     if (!this.asked || content.seq !== this.asked.sequence) return;
-    content.parts.forEach((header, at) => {
-      const tile = tileFrom(header, buffers[at]);
-      const key = `${tile.part}/${tile.tier}/${tile.frame}`;
-      tile.asked = this.asked.factors[key] ?? tile.factor;
-      this.tiles.set(key, tile);
+    for (const tile of this.keep(content.parts, buffers, this.asked.factors)) {
       if (tile.part === "masks" && tile.tier === "base") {
         this.strokes = this.strokes.filter((stroke) => stroke.after >= content.seq);
       }
-    });
+    }
     this.problem = content.problem ?? "";
     this.asked = null;
     this.waiting = false;
     this.redraw();
     this.pump();
+  }
+
+  keep(headers, buffers, factors = {}) {
+    return headers.map((header, at) => {
+      const tile = tileFrom(header, buffers[at]);
+      const key = `${tile.part}/${tile.tier}/${tile.frame}`;
+      tile.asked = factors[key] ?? tile.factor;
+      this.tiles.set(key, tile);
+      return tile;
+    });
   }
 
   /** Give the tiles of a part to draw, the coarse first: the right ones or the last there were. */
@@ -248,7 +275,8 @@ class Store {
 
   /** Ask for what is wanted, unless an answer is on its way. */
   pump() {
-    if (this.asked || this.gone || this.alone || !this.active || !this.scene?.frames) return;
+    if (this.asked || this.foreseen || this.gone || this.alone) return;
+    if (!this.active || !this.scene?.frames) return;
     const view = this.active;
     const factors = {};
     const want = [];
