@@ -73,7 +73,9 @@ _SHUT = replace(
     aperture="NRCA5_SUB160",
     filter="F444W",
     exposure_type="NRC_DARK",
-    groups=10,
+    # Long enough for charge to be seen that collects without light.
+    pattern=ReadPattern("DEEP8", 8, 12),
+    groups=8,
     integrations=3,
     scene="nothing",
     target=None,
@@ -105,7 +107,7 @@ NIRCAM_MODES: Final = (
     ),
     Program(
         "nircam-dark",
-        "NIRCam dark, SUB160, three integrations of 10 groups (dark pipeline)",
+        "NIRCam dark, SUB160, DEEP8, three integrations of 8 groups (dark pipeline)",
         (_SHUT,),
         on_request=True,
     ),

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Picture", "figure", "first", "picture_of", "stretched", "thinned"]
 
 _MOST_PIXELS: Final = 1024
+_TICKS: Final = 6
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def figure(width: float, height: float) -> Figure:
     # Without pyplot: it keeps every figure, and draws by whatever backend there is.
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(width, height), dpi=100, layout="constrained")
+    return Figure(figsize=(width, height), dpi=100, layout="compressed")
 
 
 def picture_of(drawn: Figure, text: str, data: dict[str, Any] | None = None) -> Picture:
@@ -147,8 +148,26 @@ def stretched(
     drawn = axes.imshow(
         shown, origin="lower", norm=norm, cmap=cmap, extent=extent or edges, aspect=aspect
     )
-    axes.figure.colorbar(drawn, ax=axes, label=label)
+    bar = axes.figure.colorbar(drawn, ax=axes, label=label)
+    ticks = _round_values(np.asarray(norm.inverse(np.linspace(0, 1, _TICKS))))
+    # By itself a scale of this kind has ticks at powers of ten, of which there may be none.
+    bar.set_ticks(ticks, labels=[f"{tick + 0.0:.6g}" for tick in ticks], minor=False)
+    bar.minorticks_off()
     return drawn
+
+
+def _round_values(values: NDArray[Any]) -> list[float]:
+    """Give values with no more digits than tell them apart, within those at the ends."""
+    low, high = float(values[0]), float(values[-1])
+    steps = np.diff(values)
+    found: list[float] = []
+    for number, value in enumerate(values):
+        step = float(steps[max(number - 1, 0) : number + 1].min())
+        digits = -int(np.floor(np.log10(step))) if step > 0 else 6
+        rounded = round(float(value), digits)
+        if low <= rounded <= high and rounded not in found:
+            found.append(rounded)
+    return found
 
 
 def first(files: Sequence[str | os.PathLike[str]], what: str) -> Path:
