@@ -22,6 +22,7 @@ from upramp.stages.pipelines import WFSS, later_pipeline
 from upramp.stages.places import made_folder
 
 from .choices import OFFICIAL, PIPELINES
+from .collector import only_what_is_new
 from .members import (
     Member,
     first_of_each,
@@ -343,13 +344,14 @@ class Reduction:
         overrides = self.choices.overrides(pipeline)
         progress = self.progress()
         try:
-            result = calibrate(
-                given,
-                overrides=overrides,
-                output_dir=self.choices.output_dir,
-                progress=progress,
-                **keywords,
-            )
+            with only_what_is_new():
+                result = calibrate(
+                    given,
+                    overrides=overrides,
+                    output_dir=self.choices.output_dir,
+                    progress=progress,
+                    **keywords,
+                )
         except Exception as error:  # noqa: BLE001 - the others go on, and all of it is told
             self._failed(pipeline, names, error, time.monotonic() - began)
             if member is not None:
@@ -459,13 +461,14 @@ class Reduction:
             if step.pipeline not in _STAGE_1 or step.status != "done":
                 continue
             with self._noting("comparison", step.files[0]):
-                result = calibrate(
-                    by_name[step.files[0]],
-                    engine="stsci",
-                    overrides=self.choices.overrides(step.pipeline),
-                    output_dir=self.choices.output_dir / OFFICIAL,
-                    progress=self.progress(),
-                )
+                with only_what_is_new():
+                    result = calibrate(
+                        by_name[step.files[0]],
+                        engine="stsci",
+                        overrides=self.choices.overrides(step.pipeline),
+                        output_dir=self.choices.output_dir / OFFICIAL,
+                        progress=self.progress(),
+                    )
                 found += result.products
         return found
 
