@@ -232,9 +232,9 @@ _completions.matcher_identifier = "upramp"  # type: ignore[attr-defined]
 def _line(runs: list[dict[str, Any]]) -> str:
     last = runs[-1]
     versions = last.get("versions", {})
-    count = f"{len(runs)} calibrations" if len(runs) > 1 else "calibration"
+    count = f"these {len(runs)} calibrations" if len(runs) > 1 else "this calibration"
     return (
-        f"Record of this {count}: engine {last.get('engine')}, upramp {versions.get('upramp')}, "
+        f"Record of {count}: engine {last.get('engine')}, upramp {versions.get('upramp')}, "
         f"jwst {versions.get('jwst')}, {last.get('context')}, "
         f"{len(last.get('references', {}))} references (%provenance shows all)"
     )

@@ -64,15 +64,21 @@ class NotebookBar:
         """Draw the bar as it is now."""
         self._draw(force=True)
 
-    def conclude(self, card: Card) -> None:
+    def conclude(self, card: Card) -> bool:
         """Put what came of it in the bar's place.
 
         Parameters
         ----------
         card
             What came of it.
+
+        Returns
+        -------
+        bool
+            Whether there is a place where it is seen.
         """
         self._show(card)
+        return self._handle is not None
 
     @property
     def seconds(self) -> float:

@@ -68,7 +68,7 @@ class NotebookRun:
             kind="notice" if run.failures else "plain",
         )
 
-    def calibrate(self, pipeline: str, **arguments: Any) -> Card:
+    def calibrate(self, pipeline: str, **arguments: Any) -> Card | None:
         """Run a pipeline on the exposures that it comes next for.
 
         Parameters
@@ -80,9 +80,12 @@ class NotebookRun:
 
         Returns
         -------
-        Card
-            What was done, and what failed.
+        Card or None
+            What was done, and what failed; None where it is shown in the place of the
+            progress bar.
         """
+        bar = NotebookBar()
+        self.reduction.progress = lambda: bar
         steps = self.reduction.calibrate(pipeline, **arguments)
         if not steps:
             why = "no exposure waits for it" if self.reduction.members else "no exposure is left"
@@ -99,7 +102,8 @@ class NotebookRun:
         done = sum(step.status == "done" for step in steps)
         kind = "plain" if done == len(steps) else "notice"
         header = ("input", "", "time", "made, or why not")
-        return Card(f"{pipeline}: {done} of {len(steps)} done", rows, header=header, kind=kind)
+        card = Card(f"{pipeline}: {done} of {len(steps)} done", rows, header=header, kind=kind)
+        return None if bar.conclude(card) else card
 
     def show(self, draw: Callable[..., Picture], *suffixes: str, **options: Any) -> Picture | Card:
         """Draw a picture of products.
@@ -109,7 +113,8 @@ class NotebookRun:
         draw
             What draws it: takes a list of files for each kind.
         *suffixes
-            The kinds: ``rate``, ``i2d``.
+            The kinds: ``rate``, ``i2d``; with ``?`` those that there may be none of, for which
+            it takes an empty list.
         **options
             More for it.
 
@@ -120,8 +125,12 @@ class NotebookRun:
             a failure.
         """
         title = draw.__name__.replace("_", " ")
-        files = [self.reduction.files(suffix) for suffix in suffixes]
-        missing = [suffix for suffix, found in zip(suffixes, files, strict=True) if not found]
+        files = [self.reduction.files(suffix.removesuffix("?")) for suffix in suffixes]
+        missing = [
+            suffix
+            for suffix, found in zip(suffixes, files, strict=True)
+            if not found and not suffix.endswith("?")
+        ]
         if missing:
             why = f"there is no product of the kind {' or '.join(missing)}"
             if not self.reduction.failures:
