@@ -49,7 +49,8 @@ def image(product: Any, title: str = "") -> Picture:
     figure = blank(6.4, 5.2)
     axes = figure.add_subplot()
     drawn = stretched(axes, array, label=str(getattr(meta, "bunit_data", None) or ""))
-    axes.set(title=title, xlabel="column", ylabel="row")
+    axes.set_title(title, fontsize=9)
+    axes.set(xlabel="column", ylabel="row")
     (low, high), (ny, nx) = drawn.get_clim(), array.shape
     finite = array[np.isfinite(array)]
     middle = float(np.median(finite)) if finite.size else float("nan")
@@ -80,7 +81,8 @@ def flag_counts(flags: Any, title: str = "data quality") -> Picture:
     axes = figure.add_subplot()
     bars = axes.barh(order, [counts[name] for name in order], color="#3b6ea5", log=True)
     axes.bar_label(bars, labels=[f" {counts[name]}" for name in order], fontsize=8)
-    axes.set(title=title, xlabel="values", xlim=(0.5, 12 * max([*counts.values(), 1])))
+    axes.set_title(title, fontsize=9)  # the names of products are long
+    axes.set(xlabel="values", xlim=(0.5, 12 * max([*counts.values(), 1])))
     text = f"{title}: {', '.join(f'{name} {counts[name]}' for name in reversed(order))}"
     return picture_of(figure, text, counts)
 
