@@ -10,7 +10,7 @@ import pytest
 import upramp
 from same_bits import assert_same_bits
 from upramp.dq import GROUP
-from upramp.errors import InputError, UsageError
+from upramp.errors import InputError, UprampError, UsageError
 from upramp_widgets.core.ramp import Counts, RampModel
 
 NIRISS = "jw99008001001_02101_00001_nis"
@@ -59,6 +59,41 @@ def test_flags_and_slopes_are_those_of_a_whole_run(model, overrides):
             assert np.float32(sample.fit.slope) == result.rateints.data[i, y, x]
             assert np.float32(sample.fit.error) == result.rateints.err[i, y, x]
         assert sample.corrections[0].step == "raw"
+
+
+def test_slopes_of_an_integration_are_those_of_a_whole_run(uncal):
+    result = upramp.calibrate(uncal(MIRI), threads=1)
+    with RampModel(uncal(MIRI)) as model:
+        assert model.shape[0] == 5
+        assert_same_bits(model.rate(), result.rate.data)
+        for integration in range(5):
+            assert_same_bits(model.rate({}, integration), result.rateints.data[integration])
+        with pytest.raises(UsageError, match="integration"):
+            model.rate({}, 5)
+
+
+def test_a_difference_is_of_any_two_groups(uncal):
+    with RampModel(uncal(NIRISS)) as model:
+        for group, since in ((7, 2), (2, 7), (4, 4), (0, 3)):
+            expected = model.group(0, group) - model.group(0, since)
+            assert_same_bits(model.difference(0, group, since), expected)
+        with pytest.raises(UprampError):
+            model.difference(0, 3, 99)
+
+
+def test_a_box_tells_robust_numbers_of_its_slopes(model):
+    window = slice(20, 31), slice(40, 61)
+    slopes = model.window(window).rates.rateints[0, 0].astype(np.float64)
+    sample = model.box(window)
+    told, good = sample.slopes, slopes[np.isfinite(slopes)]
+    assert (told.count, told.pixels) == (good.size, 11 * 21)
+    assert told.mean == pytest.approx(good.mean())
+    assert told.median == np.median(good)
+    assert told.sigma == pytest.approx(1.4826 * np.median(np.abs(good - told.median)), rel=1e-4)
+    assert (told.least, told.most) == (good.min(), good.max())
+    for number in (told.median, told.sigma, told.least, told.most):
+        assert f"{number:.4g}" in sample.text() or f"{number:.6g}" in sample.text()
+    assert model.sample(45, 25).slopes is None
 
 
 def test_a_threshold_finds_a_pixel_exactly_where_its_significance_is_above(uncal):

@@ -21,6 +21,7 @@ from upramp_widgets.ramp_inspector import RampInspector
 from upramp_widgets.worker import Worker
 
 NIRISS = "jw99008001001_02101_00001_nis"
+MIRI = "jw99007001001_02101_00001_mirimage"
 JUMP = GROUP["JUMP_DET"]
 VIEW = "application/vnd.jupyter.widget-view+json"
 
@@ -177,6 +178,41 @@ def test_planes(widget):
     assert widget.group == 0
     widget.image.act("previous")
     assert widget.group == 0
+
+
+def test_a_difference_is_taken_from_the_group_that_is_chosen(widget):
+    widget.plane, widget.group, widget.since = "difference", 8, 2
+    model, image = widget.model, widget.image
+    shown = image.scene.plane(image.frame)
+    expected = model.group(0, 8) - model.group(0, 2)
+    assert shown.value(30, 31) == expected[31, 30]
+    assert image.frame_labels[8] == "group 9 less 3"
+    chosen = next(each for each in widget.controls.top.children if each.description == "less")
+    assert chosen.value == 3
+    assert chosen.layout.display is None
+    chosen.value = 1
+    assert widget.since == 0
+    chosen.value = 0
+    assert widget.since is None
+    assert image.scene.plane(8).value(30, 31) == model.difference(0, 8)[31, 30]
+    widget.plane = "group"
+    assert chosen.layout.display == "none"
+    with pytest.raises(UsageError, match="since"):
+        widget.since = 99
+
+
+def test_the_rate_is_that_of_the_integration(uncal):
+    widget = RampInspector(uncal(MIRI), integration=3)
+    try:
+        assert widget.wait(120)
+        widget.plane = "rate"
+        for integration in (3, 0, 4):
+            widget.integration = integration
+            slopes = widget.model.window((slice(20, 21), slice(30, 31)), widget.parameters).rates
+            assert widget.image.scene.plane(0).value(30, 20) == slopes.rateints[0, integration]
+            assert widget.ramp(30, 20).fit.slope == slopes.rateints[0, integration]
+    finally:
+        widget.close()
 
 
 def test_two_inspectors_are_linked_by_traitlets(path, widget):

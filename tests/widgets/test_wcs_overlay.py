@@ -8,6 +8,7 @@ import sys
 import warnings
 from pathlib import Path
 
+import ipywidgets
 import numpy as np
 import pytest
 import traitlets
@@ -824,6 +825,26 @@ def test_a_truncated_file_is_refused(tmp_path, practice_archive):
     path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(InputError, match="cut"):
         WcsOverlay(path)
+
+
+def test_the_menu_of_regions_shows_what_is_chosen_and_writes_it(overlay, tmp_path):
+    shown = overlay(np.zeros((200, 200), np.float32), wcs=tangent())
+    shown.image.stroke("circle", [(100.0, 100.0)], 12.5)
+    menu = shown.controls.frame
+    assert menu.label == "as they are"
+    assert menu.index == 0
+    shown.controls.file.value = str(tmp_path / "out.reg")
+    press = {each.description: each.click for each in buttons(shown.controls.bottom)}
+    for choice, written in (("as they are", "image"), ("on the sky", "icrs")):
+        menu.label = choice
+        press["Save regions"]()
+        assert written in (tmp_path / "out.reg").read_text()
+
+
+def buttons(widget):
+    if isinstance(widget, ipywidgets.Button):
+        return [widget]
+    return [found for each in getattr(widget, "children", ()) for found in buttons(each)]
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,11 @@ TUNED: Final = (
 _ALGORITHMS: Final = ("OLS_C", "LIKELY")
 
 
+def _seen(plane: str) -> str | None:
+    """Give how what only a difference needs is displayed."""
+    return None if plane == "difference" else "none"
+
+
 class Controls:
     """The controls of an inspector.
 
@@ -56,7 +61,7 @@ class Controls:
             style={"button_width": "auto"},
         )  # fmt: skip
         traitlets.link((owner, "plane"), (plane, "value"))
-        looked_at: list[ipywidgets.Widget] = [plane]
+        looked_at: list[ipywidgets.Widget] = [plane, self._since(owner.model.shape[1])]
         if owner.model.shape[0] > 1:
             looked_at.append(self._integrations(owner.model.shape[0]))
         self.top = row(looked_at)
@@ -83,6 +88,28 @@ class Controls:
         self.beside = ipywidgets.HBox([self.text, self._steps], layout={"flex": "1 1 auto"})
         self.bottom = ipywidgets.VBox([more])
         self.bottom.add_class("upramp-controls")
+
+    def _since(self, count: int) -> ipywidgets.Widget:
+        owner = self._owner
+        before = [("the group before", 0), *((f"group {n}", n) for n in range(1, count + 1))]
+        chosen = ipywidgets.Dropdown(
+            options=before,
+            value=0 if owner.since is None else owner.since + 1,
+            description="less",
+            tooltip="what a difference takes away from the group that is shown",
+            style={"description_width": "initial"},
+            layout={"width": "180px", "display": _seen(owner.plane)},
+        )
+        # 0 is the group before; counted from 1, as the slider's label has it.
+        chosen.observe(
+            lambda told: setattr(owner, "since", told["new"] - 1 if told["new"] else None), "value"
+        )
+        owner.observe(
+            lambda told: setattr(chosen, "value", 0 if told["new"] is None else told["new"] + 1),
+            "since",
+        )
+        owner.observe(lambda told: setattr(chosen.layout, "display", _seen(told["new"])), "plane")
+        return chosen
 
     def _integrations(self, count: int) -> ipywidgets.Widget:
         owner = self._owner

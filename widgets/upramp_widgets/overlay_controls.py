@@ -17,6 +17,7 @@ from .core.sky_labels import STYLES
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .core.sky_regions import Frame
     from .wcs_overlay import WcsOverlay
 
 __all__ = ["OverlayControls"]
@@ -24,6 +25,10 @@ __all__ = ["OverlayControls"]
 _WORDS: Final = {"description_width": "initial"}
 _WIDE: Final = "   "
 """What stands between two parts of a readout; a page would make it one blank."""
+
+
+_FRAMES: Final[dict[str, Frame]] = {"sky": "sky", "pixel": "pixel"}
+"""In which regions are written, where they are to change."""
 
 
 class OverlayControls:
@@ -165,7 +170,7 @@ class OverlayControls:
             layout={"width": "420px"},
         )
         self.frame = ipywidgets.Dropdown(
-            options=[("as they are", None), ("on the sky", "sky"), ("in pixels", "pixel")],
+            options=[("as they are", "as is"), ("on the sky", "sky"), ("in pixels", "pixel")],
             description="regions",
             style=_WORDS,
             layout={"width": "190px"},
@@ -185,7 +190,7 @@ class OverlayControls:
             self._button(
                 "Save regions",
                 write,
-                lambda: owner.save_regions(self.file.value, self.frame.value),
+                lambda: owner.save_regions(self.file.value, _FRAMES.get(self.frame.value)),
             ),
         ]
 

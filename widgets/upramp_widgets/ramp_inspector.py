@@ -85,7 +85,11 @@ class RampInspector(Working, Pictured, ipywidgets.VBox):
     integration, group
         Counted from 0.
     plane
-        What the image is of: ``group``, ``difference``, ``rate`` or ``significance``.
+        What the image is of: ``group``, ``difference``, ``rate`` (of the integration) or
+        ``significance``.
+    since
+        Which group is taken away from the one that is shown, as ``difference``; None for the
+        one before.
     threshold
         ``jump.rejection_threshold``, in sigma.
     overrides
@@ -107,6 +111,7 @@ class RampInspector(Working, Pictured, ipywidgets.VBox):
     integration = traitlets.Int(0)
     group = traitlets.Int(0)
     plane = traitlets.Enum(PLANES, "group")
+    since = traitlets.Int(None, allow_none=True)
     threshold = traitlets.Float(4.0)
     overrides = traitlets.Dict()
     corrections = traitlets.Tuple()
@@ -143,7 +148,7 @@ class RampInspector(Working, Pictured, ipywidgets.VBox):
         self._ramps: RampView | None = None
         self._making = threading.Lock()
         self._worker = Worker("upramp inspector", self._failed)
-        self._planes: dict[tuple[str, int, int], NDArray[np.float32]] = {}
+        self._planes: dict[tuple[str, int, int, int | None], NDArray[np.float32]] = {}
         self._flags: NDArray[np.uint8] | None = None
         self._before: Counts | None = None
         self._ready = False
@@ -177,7 +182,7 @@ class RampInspector(Working, Pictured, ipywidgets.VBox):
         self.image.on_click(self._clicked)
         self.image.on_stroke(self._stroked)
         self.image.on_action(self._acted)
-        self.observe(self._show_plane, ["plane", "integration"])
+        self.observe(self._show_plane, ["plane", "integration", "since"])
         self.observe(self._show_significance, "integration")
         self.observe(self._follow_group, "group")
         self.observe(self._changed, ["threshold", "overrides"])
@@ -193,12 +198,14 @@ class RampInspector(Working, Pictured, ipywidgets.VBox):
         else:
             self._add_plot()
 
-    @traitlets.validate("x", "y", "integration", "group")
-    def _valid_place(self, proposal: Any) -> int:
+    @traitlets.validate("x", "y", "integration", "group", "since")
+    def _valid_place(self, proposal: Any) -> int | None:
+        if proposal["value"] is None:
+            return None
         name, value = proposal["trait"].name, int(proposal["value"])
         nints, ngroups, ny, nx = self.model.shape
         first = -1 if name in {"x", "y"} else 0
-        end = {"x": nx, "y": ny, "integration": nints, "group": ngroups}[name]
+        end = {"x": nx, "y": ny, "integration": nints}.get(name, ngroups)
         if not first <= value < end:
             raise UsageError(name, f"there is no {value}", f"give one of {first} to {end - 1}")
         return value
@@ -362,16 +369,18 @@ class RampInspector(Working, Pictured, ipywidgets.VBox):
 
     def _plane(self, kind: str, integration: int, group: int) -> NDArray[np.float32]:
         """Give an image; the last few are kept, as tiles of it are asked for one by one."""
-        key = (kind, integration, group)
+        key = (kind, integration, group, self.since)
         if key not in self._planes:
             if len(self._planes) >= 3:
                 del self._planes[next(iter(self._planes))]
             if kind == "rate":
-                self._planes[key] = self.model.rate(self.parameters)
+                self._planes[key] = self.model.rate(self.parameters, integration)
             elif kind == "significance":
                 self._planes[key] = self.model.significance(integration)
+            elif kind == "difference":
+                self._planes[key] = self.model.difference(integration, group, self.since)
             else:
-                self._planes[key] = getattr(self.model, kind)(integration, group)
+                self._planes[key] = self.model.group(integration, group)
         return self._planes[key]
 
     def _show_plane(self, _: Any = None) -> None:
@@ -399,10 +408,11 @@ class RampInspector(Working, Pictured, ipywidgets.VBox):
 
             return read
 
+        less = "" if self.since is None or kind == "group" else f" less {self.since + 1}"
         self.image.frame = min(self.group, ngroups - 1)
         self.image.set_frames(
             [frame(group) for group in range(ngroups)],
-            labels=[f"group {group + 1}" for group in range(ngroups)],
+            labels=[f"group {group + 1}{less}" for group in range(ngroups)],
             shape=shape,
             limits=limits,
         )

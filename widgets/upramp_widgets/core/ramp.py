@@ -21,6 +21,7 @@ from upramp.dq import GROUP
 from upramp.errors import InputError, UsageError
 from upramp.exposure import open_exposure
 
+from .box_statistics import BoxStatistics
 from .ramp_sample import RampSample, fit_of, mean_of
 
 if TYPE_CHECKING:
@@ -112,7 +113,13 @@ class RampModel:
         self._lock = threading.RLock()
         self._significance: NDArray[np.float32] | None = None
         self._whole: (
-            tuple[tuple[tuple[str, str], ...], NDArray[np.uint8], NDArray[np.float32]] | None
+            tuple[
+                tuple[tuple[str, str], ...],
+                NDArray[np.uint8],
+                NDArray[np.float32],
+                NDArray[np.float32],
+            ]
+            | None
         ) = None
 
     @classmethod
@@ -265,18 +272,23 @@ class RampModel:
         plane: NDArray[np.float32] = kept.ramp.data[integration, group]
         return plane
 
-    def difference(self, integration: int, group: int) -> NDArray[np.float32]:
-        """Give what a group has more than the one before, (ny, nx) DN; of the first, itself.
+    def difference(
+        self, integration: int, group: int, since: int | None = None
+    ) -> NDArray[np.float32]:
+        """Give what a group has more than another, (ny, nx) DN.
 
         Parameters
         ----------
         integration, group
             Which, counted from 0.
+        since
+            The other; None for the one before, and of the first group the group itself.
         """
         after = self.group(integration, group)
-        if group == 0:
+        if since is None and group == 0:
             return after
-        more: NDArray[np.float32] = after - self.group(integration, group - 1)
+        before = self.group(integration, group - 1 if since is None else since)
+        more: NDArray[np.float32] = after - before
         return more
 
     def significance(self, integration: int) -> NDArray[np.float32]:
@@ -296,15 +308,24 @@ class RampModel:
             found: NDArray[np.float32] = self._significance[integration]
             return found
 
-    def rate(self, overrides: Mapping[str, Any] | None = None) -> NDArray[np.float32]:
+    def rate(
+        self, overrides: Mapping[str, Any] | None = None, integration: int | None = None
+    ) -> NDArray[np.float32]:
         """Give the slope image, (ny, nx) DN/s.
 
         Parameters
         ----------
         overrides
             Values by ``jump.parameter`` and ``ramp_fit.parameter``.
+        integration
+            Whose, counted from 0; None for that of the exposure.
         """
-        return self._searched(overrides)[1]
+        _, whole, each = self._searched(overrides)
+        if integration is None:
+            return whole
+        self._check(integration, 0)
+        found: NDArray[np.float32] = each[integration]
+        return found
 
     def flags(self, overrides: Mapping[str, Any] | None = None) -> NDArray[np.uint8]:
         """Give the flags of all groups after a search, (nints, ngroups, ny, nx); read only.
@@ -318,7 +339,7 @@ class RampModel:
 
     def _searched(
         self, overrides: Mapping[str, Any] | None
-    ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    ) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32]]:
         """Search and fit the whole detector; of the last one, flags and slopes are remembered."""
         key = tuple(sorted((name, repr(value)) for name, value in (overrides or {}).items()))
         with self._lock:
@@ -329,7 +350,8 @@ class RampModel:
                     refit = kept.refit(overrides)
                     # The errors, four times as much, may go.
                     slopes = spill.spilled(refit.rates.rate[0])
-                    self._whole = key, refit.groupdq, slopes
+                    each = spill.spilled(refit.rates.rateints[0])
+                    self._whole = key, refit.groupdq, slopes, each
             return self._whole[1:]
 
     def window(self, window: Window, overrides: Mapping[str, Any] | None = None) -> Refit:
@@ -456,6 +478,7 @@ class RampModel:
             fit=fit_of(mean.data, mean.groupdq, self.times, slope, error),
             pixels=mean.pixels,
             spread=mean.spread,
+            slopes=BoxStatistics.of(slopes),
         )
 
     def _raw(self, x: int, y: int, integration: int) -> NDArray[np.float64]:

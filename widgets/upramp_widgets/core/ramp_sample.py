@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from upramp.detector1.trace import Correction
 
+    from .box_statistics import BoxStatistics
+
 __all__ = ["Fit", "Mean", "RampSample", "Segment", "fit_of", "mean_of", "segments"]
 
 _JUMP: Final = GROUP["JUMP_DET"]
@@ -114,6 +116,8 @@ class RampSample:
         How many it is the mean of.
     spread
         (ngroups,) standard deviation among a box's pixels; None of one pixel.
+    slopes
+        Statistics of the slopes of a box's pixels, DN/s; None of one pixel.
     """
 
     x: float
@@ -127,6 +131,7 @@ class RampSample:
     pixeldq: int = 0
     pixels: int = 1
     spread: NDArray[np.float64] | None = field(default=None)
+    slopes: BoxStatistics | None = None
 
     def marks(self) -> dict[str, NDArray[np.bool_]]:
         """Say which groups carry which flag that a ramp plot marks."""
@@ -160,6 +165,8 @@ class RampSample:
                 lines.append(
                     f"chi-square {self.fit.chi_square:.1f} for {self.fit.freedom} ({reduced:.2f})"
                 )
+        if self.slopes is not None:
+            lines += ["slopes of " + self.slopes.text("DN/s")]
         for word, where in self.marks().items():
             if where.any() and word != "reference":
                 groups = ", ".join(str(group + 1) for group in np.flatnonzero(where))

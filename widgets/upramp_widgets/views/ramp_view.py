@@ -142,8 +142,9 @@ class RampView:
             # Room for any number: else the whole figure is laid out anew for a longer one.
             each.min_border_left = 72
             each.axis.minor_tick_line_color = None
-            each.yaxis.axis_label_standoff_mode = "axis"
-            each.yaxis.axis_label_standoff = 48
+            side: Any = each.yaxis
+            side.axis_label_standoff_mode = "axis"
+            side.axis_label_standoff = 48
 
     def set_theme(self, *, dark: bool) -> None:
         """Draw for a light page, or a dark one.
