@@ -12,7 +12,14 @@ from astropy.io import fits
 import upramp.stages
 from upramp.errors import CalibrationError, InputError
 from upramp.stages.reduction import Reduction, checked_choices
-from upramp.stages.reduction.members import first_of_each, later_groups, look_at, spec2_association
+from upramp.stages.reduction.members import (
+    first_of_each,
+    later_groups,
+    look_at,
+    sources_for,
+    spec2_association,
+)
+from upramp.stages.reduction.records import Product
 from upramp.stages.result import Result
 
 IMAGE = {"EXP_TYPE": "NRC_IMAGE", "INSTRUME": "NIRCAM", "DETECTOR": "NRCALONG", "FILTER": "F356W"}
@@ -224,6 +231,35 @@ def test_spectra_of_a_field_need_its_sources(tmp_path):
     member = look_at(product(tmp_path, "jw1", **GRISM))
     with pytest.raises(InputError, match="need the sources of a direct image"):
         spec2_association(member, [], {}, tmp_path)
+
+
+def test_spectra_take_the_sources_of_the_image_through_their_own_filter(tmp_path):
+    member = look_at(product(tmp_path, "jw1", **GRISM))
+    other = product(tmp_path, "jw-a", "i2d", FILTER="F444W", PUPIL="CLEAR")
+    ours = product(tmp_path, "jw-b", "i2d", PUPIL="CLEAR")
+    cat, segm = ([tmp_path / f"jw-{n}_{end}" for n in "ab"] for end in ("cat.ecsv", "segm.fits"))
+    files = {"i2d": [other, ours], "cat": cat, "segm": segm}
+    assert sources_for(member, files) == {"i2d": ours, "cat": cat[1], "segm": segm[1]}
+    # Better those of another filter than none.
+    assert sources_for(member, files | {"i2d": [other]})["cat"] == cat[0]
+    assert sources_for(member, {}) == {}
+    niriss = GRISM | {"EXP_TYPE": "NIS_WFSS", "FILTER": "GR150R", "PUPIL": "F356W"}
+    assert sources_for(look_at(product(tmp_path, "jw2", **niriss)), files)["i2d"] == ours
+
+
+def test_the_image_of_a_single_exposure_has_no_catalogue_and_is_not_taken(tmp_path, calibrated):
+    run = reduction(
+        tmp_path,
+        product(tmp_path, "jw1", "rate", PUPIL="CLEAR"),
+        product(tmp_path, "jw2", **GRISM),
+        pipelines=("image2", "image3", "spec2"),
+    )
+    single, whole = tmp_path / "jw0_i2d.fits", tmp_path / "jw9_i2d.fits"
+    run.products = [
+        Product(single, "i2d", "image2", ("jw1",)),
+        Product(whole, "i2d", "image3", ("jw1",)),
+    ]
+    assert run._direct()["i2d"] == [whole]
 
 
 def test_products_are_compared_with_those_of_reference(tmp_path, calibrated):

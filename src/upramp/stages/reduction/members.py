@@ -29,6 +29,7 @@ __all__ = [
     "first_of_each",
     "later_groups",
     "look_at",
+    "sources_for",
     "spec2_association",
     "takes_integrations",
 ]
@@ -188,6 +189,45 @@ def spec2_association(
     file = folder / f"{member.root}_spec2_asn.json"
     write_text(file, json.dumps(content, indent=4) + "\n")
     return file
+
+
+def sources_for(member: Member, files: Mapping[str, Sequence[Path]]) -> dict[str, Path]:
+    """Choose the products of a direct image that an exposure of a whole field's spectra needs.
+
+    Parameters
+    ----------
+    member
+        The exposure.
+    files
+        Products of direct images by suffix, ``cat``, ``segm`` and ``i2d``, the last
+        combined ones.
+
+    Returns
+    -------
+    dict
+        A file by suffix, all of one product where there are such: of the image through
+        the exposure's own filter, else of the first.
+    """
+    images = list(files.get("i2d", ()))
+    ours = [path for path in images if _light(look_at(path).facts) & _light(member.facts)]
+    image = next(iter([*ours, *images]), None)
+    found = {} if image is None else {"i2d": image}
+    for suffix in ("cat", "segm"):
+        having = list(files.get(suffix, ()))
+        same = [path for path in having if image is not None and _stem(path) == _stem(image)]
+        if chosen := [*same, *having]:
+            found[suffix] = chosen[0]
+    return found
+
+
+def _light(facts: Facts) -> set[str]:
+    """Give the filters of an exposure, which stand in either wheel."""
+    wheels = {facts.filter, facts.pupil} - {None, "CLEAR", "CLEARP"}
+    return {str(one) for one in wheels if not str(one).startswith("GR")}
+
+
+def _stem(path: Path) -> str:
+    return path.name.rpartition("_")[0]
 
 
 def _nods_with(member: Member, other: Member) -> bool:

@@ -28,6 +28,7 @@ from .members import (
     first_of_each,
     later_groups,
     look_at,
+    sources_for,
     spec2_association,
     takes_integrations,
 )
@@ -275,7 +276,8 @@ class Reduction:
             if pipeline == "spec2":
                 try:
                     self._require_backgrounds(member)
-                    given = spec2_association(member, waiting, self._direct(), folder)
+                    direct = sources_for(member, self._direct())
+                    given = spec2_association(member, waiting, direct, folder)
                 except UprampError as error:
                     self._not_done(pipeline, names, error)
                     self._lose(member)
@@ -285,9 +287,13 @@ class Reduction:
             )
         self._went_on(member, made, _STAGE_2)
 
-    def _direct(self) -> dict[str, Path]:
-        """Give the direct image's products, made here or given."""
-        return {suffix: found[0] for suffix in _DIRECT if (found := self.files(suffix))}
+    def _direct(self) -> dict[str, list[Path]]:
+        """Give the direct images' products, made here or given; a single exposure has none."""
+        single = {one.path for one in self.products if one.pipeline == "image2"}
+        return {
+            suffix: [path for path in self.files(suffix) if path not in single]
+            for suffix in _DIRECT
+        }
 
     def _require_backgrounds(self, member: Member) -> None:
         lost = [one for one in self._lost if one.facts.exp_type == member.facts.exp_type]
