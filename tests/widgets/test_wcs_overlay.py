@@ -31,6 +31,7 @@ from upramp.errors import InputError, UprampError, UsageError
 from upramp_widgets import WcsOverlay
 from upramp_widgets.overlay_images import images_of
 from upramp_widgets.overlay_net import Seen, net
+from upramp_widgets.overlay_pointers import OUTSIDE
 from upramp_widgets.overlay_sources import find_sources
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "real"
@@ -514,8 +515,8 @@ def test_apertures_are_shown_when_they_are_known(overlay, practice_archive):
     shown.hide_footprints()
     assert not shown.apertures
     assert "MIRI apertures" not in shown.image.scene.layers
-    shown.show_footprints("HST")
-    shown.wait()
+    with pytest.raises(UsageError, match="HST"):
+        shown.show_footprints("HST")
     assert "instrument 'HST'" in shown.status
     with pytest.raises(UsageError, match="HST"):
         shown.footprints("HST")
@@ -523,9 +524,32 @@ def test_apertures_are_shown_when_they_are_known(overlay, practice_archive):
 
 def test_an_image_that_does_not_know_its_pointing_has_no_apertures(overlay):
     shown = overlay(np.zeros((20, 20), np.float32), wcs=tangent(20))
-    shown.show_footprints()
-    shown.wait()
+    with pytest.raises(InputError, match="does not say how the telescope was turned"):
+        shown.show_footprints()
     assert "does not say how the telescope was turned" in shown.status
+    shown.status = ""
+    shown.controls.instruments.value = ("MIRI",)  # a hand is told, and nothing is raised
+    assert shown.wait()
+    assert "does not say how the telescope was turned" in shown.status
+
+
+def test_apertures_outside_the_view_are_pointed_to(overlay, practice_archive):
+    shown = overlay(practice_archive / "uncal" / f"{NIRCAM}_uncal.fits")
+    shown.show_footprints(("NIRCam", "NIRISS"), ("NRCA5_FULL", "NIS_CEN"))
+    (niriss,) = shown.footprints("NIRISS", "NIS_CEN")
+    x, y = (np.nanmean(axis) for axis in niriss.in_pixels(shown.sky))
+    layer = shown.image.scene.layers[OUTSIDE]
+    at = next(n for n, words in enumerate(layer.labels) if words.startswith("NIS_CEN"))
+    middle = (sum(shown.xlim) / 2, sum(shown.ylim) / 2)
+    tail, tip = layer.lines[at][:2]
+    way = np.subtract((x, y), middle)
+    assert (tip - tail) / np.hypot(*(tip - tail)) == pytest.approx(way / np.hypot(*way), abs=0.03)
+    assert "NIS_CEN" in shown.controls.text.value
+    assert "NRCA5_FULL" not in shown._pointers.names  # the image is in it
+    shown.look_at(float(niriss.ra.mean()), float(niriss.dec.mean()))
+    assert "NIS_CEN" not in shown._pointers.names
+    shown.hide_footprints()
+    assert OUTSIDE not in shown.image.scene.layers
 
 
 # ---- regions ------------------------------------------------------------------------------
@@ -942,7 +966,12 @@ def test_the_page_holds_the_graticule_of_the_whole_image(overlay):
 def test_a_region_on_the_sky_of_an_image_without_one_is_told(overlay):
     shown = overlay(np.zeros((20, 20), np.float32))
     corners = SkyCoord([1.0, 2.0, 2.0], [1.0, 1.0, 2.0], unit="deg")
-    (problem,) = shown.load_regions([PolygonSkyRegion(corners)])
+    with pytest.raises(UsageError, match="the image has no sky"):
+        shown.load_regions([PolygonSkyRegion(corners)])
+    assert shown.regions == ()
+    (problem,) = shown.load_regions(
+        [PolygonSkyRegion(corners), CirclePixelRegion(PixCoord(9, 9), 3)]
+    )
     assert "the image has no sky" in problem
     assert shown.sky is None
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from upramp.errors import InputError, UsageError
+from upramp.errors import InputError, UprampError, UsageError
 
 from .core.sky_apertures import INSTRUMENTS, MAIN, ApertureOutline, aperture_outlines
 from .core.sky_catalogue import Catalogue
@@ -23,8 +23,12 @@ if TYPE_CHECKING:
 
     from .core.sky import Sky
     from .core.sky_cone import Fetch
+    from .overlay_pointers import OverlayPointers
 
-__all__ = ["OverlayCatalogues"]
+__all__ = ["READING", "OverlayCatalogues"]
+
+READING: Final = "reading the telescope's apertures"
+"""The status meanwhile."""
 
 _COLOURS: Final = ("#ffe066", "#ff8fd2", "#7df9ff", "#c3f584", "#ffb38a", "#c8b6ff")
 _SHAPES: Final = ("circle", "square", "diamond")
@@ -58,6 +62,7 @@ class OverlayCatalogues(OverlayShapes):
 
     catalogues: dict[str, LaidCatalogue]
     apertures: tuple[ApertureOutline, ...] = ()
+    _pointers: OverlayPointers
     found: Residuals | None = None
 
     def add_catalogue(
@@ -183,7 +188,9 @@ class OverlayCatalogues(OverlayShapes):
         instruments: str | Iterable[str] = INSTRUMENTS,
         names: str | Iterable[str] = MAIN,
     ) -> None:
-        """Show what the telescope's apertures see, when that is known: the first time in seconds.
+        """Show what the telescope's apertures see; the first time, it takes seconds.
+
+        Those that lie outside the view are pointed to from its edge.
 
         Parameters
         ----------
@@ -191,11 +198,20 @@ class OverlayCatalogues(OverlayShapes):
             One or several of NIRCam, NIRSpec, NIRISS, MIRI and FGS.
         names
             Names of apertures, or patterns with ``*``, ``?`` and ``[...]``.
+
+        Raises
+        ------
+        InputError
+            If the image has no sky, or does not say how the telescope was turned.
+        UsageError
+            If there is no such instrument or aperture.
         """
-        self.later(
-            lambda: self._lay_apertures(self.footprints(instruments, names)),
-            "reading the telescope's apertures",
-        )
+        self.status = READING
+        try:
+            self._lay_apertures(self.footprints(instruments, names))
+        except UprampError as error:
+            self.status = str(error)
+            raise
 
     def hide_footprints(self) -> None:
         """Take them away."""
@@ -211,14 +227,7 @@ class OverlayCatalogues(OverlayShapes):
         Parameters
         ----------
         instruments, names
-            As for `show_footprints`.
-
-        Raises
-        ------
-        InputError
-            If the image has no sky, or does not say how the telescope was turned.
-        UsageError
-            If there is no such instrument or aperture.
+            As for `show_footprints`, which also says what it raises.
         """
         return aperture_outlines(self.need_sky().pointing, instruments, names)
 
@@ -234,6 +243,9 @@ class OverlayCatalogues(OverlayShapes):
                 self.image.set_curves(layer, lines, colour, labels=words, width=1.4)
             elif layer in self.image.scene.layers:
                 self.image.set_curves(layer, None)
+        self._pointers.follow(
+            {} if sky is None else {one.name: one.in_pixels(sky) for one in outlines}
+        )
         self.status = f"{len(outlines)} apertures" if outlines else ""
         self.tell()
 

@@ -13,6 +13,7 @@ from upramp.errors import UprampError
 from .arrangement import row
 from .core.sky_apertures import INSTRUMENTS, MAIN
 from .core.sky_labels import STYLES
+from .overlay_catalogues import READING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -156,7 +157,8 @@ class OverlayControls:
             return
         owner = self._owner
         if self.instruments.value:
-            owner.show_footprints(self.instruments.value, "*" if self.every.value else MAIN)
+            chosen = self.instruments.value, "*" if self.every.value else MAIN
+            owner.later(lambda: owner.show_footprints(*chosen), READING)
         else:
             owner.hide_footprints()
 

@@ -63,18 +63,26 @@ class OverlayShapes(OverlayTraits):
         ------
         InputError
             If the file cannot be read.
+        UsageError
+            If there is nothing in it that can be read and drawn.
         """
         if isinstance(path, (str, os.PathLike)):
             found = read_regions(path)
             new, problems = found.regions, list(found.problems)
         else:
             new, problems = tuple(path), []
-        sky = self._sky_for(new)
+        sky, drawn = self._sky_for(new), 0
         for region in new:
             try:
                 outlines(region, sky)
+                drawn += 1
             except UprampError as error:
                 problems.append(str(error))
+        if problems and not drawn:
+            of = str(path) if isinstance(path, (str, os.PathLike)) else "what was given"
+            raise UsageError(
+                of, f"no region of it can be drawn ({problems[0]})", "give one that can"
+            )
         self.regions = (*self.regions, *new)
         self.status = f"{_count(len(new))} added" + (f"; {problems[0]}" if problems else "")
         return tuple(problems)

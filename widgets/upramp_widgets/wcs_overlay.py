@@ -19,6 +19,7 @@ from .overlay_controls import OverlayControls
 from .overlay_frames import OverlayFrames
 from .overlay_images import OverlayImage, images_of
 from .overlay_link import SideBySide
+from .overlay_pointers import OverlayPointers
 from .overlay_readout import Reading, reading
 from .overlay_traits import SHARED
 from .overlay_view import OverlayView
@@ -121,6 +122,7 @@ class WcsOverlay(Working, Pictured, OverlayCatalogues):
         for name, value in chosen.items():
             setattr(self, name, value)
         self._view = OverlayView(self, self._failed)
+        self._pointers = OverlayPointers(self.image)
         self._follow_shapes()
         self.controls = OverlayControls(self)
         row = HBox([self.image, self.controls.bottom], layout=WRAPPED)
@@ -311,6 +313,7 @@ class WcsOverlay(Working, Pictured, OverlayCatalogues):
                 (name, laid.nearest(self.x, self.y)) for name, laid in self.catalogues.items()
             ]
         self.controls.follow({outline.instrument for outline in self.apertures})
+        rows.append(("outside the view", ", ".join(self._pointers.names)))
         if self.found is not None:
             rows.append(("residuals", str(self.found.statistics)))
         self.controls.tell(rows)
