@@ -69,7 +69,7 @@ def stack(cal: Sequence[Path]) -> Picture:
     stretched(left, mean, label="DN/s", percentiles=(1, 100))
     left.set(xlabel="column", ylabel="row")
     left.set_title(f"mean of {len(star.images)} integrations", fontsize=10)
-    x, y = float(np.nanmean(star.x)), float(np.nanmean(star.y))
+    x, y = _average(star.x), _average(star.y)
     away = np.stack([star.x - x, star.y - y])
     number = np.arange(1, len(star.x) + 1)
     dots = right.scatter(*away, c=number, s=14, cmap="plasma")
@@ -86,7 +86,7 @@ def stack(cal: Sequence[Path]) -> Picture:
     )
     right.set_title("where it was in each", fontsize=10)
     drawn.suptitle(star.name, fontsize=9)
-    peak, signal = float(np.nanmean(star.peak)), float(np.nanmean(star.signal))
+    peak, signal = _average(star.peak), _average(star.signal)
     text = (
         f"guide star of {star.name}: at column {x:.2f}, row {y:.2f} in the mean of "
         f"{len(star.images)} integrations, its peak {peak:.4g} DN/s of {signal:.4g} DN/s in all"
@@ -118,8 +118,8 @@ def motion(cal: Sequence[Path]) -> Picture:
     above, below = drawn.subplots(2, 1, sharex=True, height_ratios=(1.4, 1))
     spread = {}
     for name, places, colour in (("column", star.x, _X), ("row", star.y, _Y)):
-        away = places - np.nanmean(places)
-        spread[name] = float(np.nanstd(places))
+        away = places - _average(places)
+        spread[name] = _average(away**2) ** 0.5
         label = f"{name}: {spread[name]:.3f} pixels rms"
         above.plot(number, away, "o-", markersize=3, linewidth=0.8, color=colour, label=label)
     above.axhline(0, color="#999999", linewidth=0.7)
@@ -175,6 +175,12 @@ def _find(cal: Sequence[Path]) -> _Star:
         found[:, 3],
         abs(side) * 3.6e6,
     )
+
+
+def _average(values: NDArray[np.float64]) -> float:
+    """Give the mean of what is a number, in silence where nothing is."""
+    finite = values[np.isfinite(values)]
+    return float(finite.mean()) if finite.size else float("nan")
 
 
 def _mean(images: NDArray[np.float32]) -> NDArray[np.float32]:

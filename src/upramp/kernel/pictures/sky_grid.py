@@ -8,6 +8,8 @@ import numpy as np
 
 from upramp.exposure import open_exposure, to_datamodel
 
+from .image_files import turn
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -70,7 +72,7 @@ def draw_grid(axes: Axes, wcs: Any, shape: tuple[int, int]) -> tuple[float, floa
         return float("nan"), float("nan")
     middle = float(ra[np.isfinite(ra)][0])
     # No jump from 360 degrees to 0 inside the image.
-    ra = (ra - middle + 180) % 360 - 180 + middle
+    ra = turn(middle, ra) + middle
     squeezed = max(float(np.cos(np.radians(np.nanmean(dec)))), 1e-3)
     seconds = _lines(axes, x, y, ra * 240, _in_time)
     arcseconds = _lines(axes, x, y, dec * 3600, _in_arc)
