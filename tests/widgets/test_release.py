@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import threading
 import weakref
 from pathlib import Path
 
+import ipywidgets
 import pytest
 from ipywidgets.widgets import widget as registry
+from traitlets import TraitError
 
 from upramp import spill
 from upramp.errors import UsageError
 from upramp_widgets.cosmic_ray_masker import CosmicRayMasker
 from upramp_widgets.ramp_inspector import RampInspector
+from upramp_widgets.release import closed_if_it_fails
+from upramp_widgets.wcs_overlay import WcsOverlay
 
 NIRISS = "jw99008001001_02101_00001_nis"
 
@@ -108,3 +113,60 @@ def test_a_plot_that_comes_after_the_widget_was_closed_does_not_stay(path):
 
     asyncio.run(kernel())
     assert set(registry._instances) <= widgets
+
+
+@pytest.mark.parametrize("kind", [RampInspector, CosmicRayMasker, WcsOverlay])
+@pytest.mark.parametrize(
+    "traits", [{"stretch": "sideways"}, {"cmap": "mud"}, {"xlim": 5}, {"layers_hidden": 7}]
+)
+def test_of_a_widget_that_could_not_be_made_nothing_stays(kind, traits, path):
+    if kind is not WcsOverlay and "layers_hidden" in traits:
+        traits = {"threshold": "high"}
+    gc.collect()
+    files, widgets = open_files(), set(registry._instances)
+    with pytest.raises((TraitError, UsageError)) as refused:
+        kind(path, **traits)
+    assert set(registry._instances) <= widgets
+    assert refused.value is not None
+    assert ipywidgets.Widget._widget_construction_callback is None
+    del refused
+    gc.collect()
+    assert open_files() <= files
+
+
+def open_files():
+    """Count the open files of the practice archive."""
+    found = 0
+    for number in Path("/proc/self/fd").iterdir():
+        try:
+            found += NIRISS in str(number.readlink())
+        except FileNotFoundError:
+            continue
+    return found
+
+
+def test_widgets_that_another_thread_makes_meanwhile_stay():
+    made, go, begun = [], threading.Event(), threading.Event()
+
+    def other():
+        begun.set()
+        go.wait(30)
+        made.append(ipywidgets.Button())
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    begun.wait(30)
+
+    def fails():
+        with closed_if_it_fails():
+            mine.append(ipywidgets.Button())
+            go.set()
+            thread.join(30)
+            raise ValueError("it fails")
+
+    mine = []
+    with pytest.raises(ValueError, match="it fails"):
+        fails()
+    assert mine[0].comm is None
+    assert made[0].comm is not None
+    made[0].close()

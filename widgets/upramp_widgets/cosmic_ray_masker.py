@@ -19,7 +19,7 @@ from .masker_engine import MaskerEngine
 from .masker_exchange import MaskerExchange
 from .masker_files import given, load
 from .masker_views import MaskerViews
-from .release import close_all
+from .release import close_all, closed_if_it_fails
 from .worker import Worker, Working
 
 if TYPE_CHECKING:
@@ -100,6 +100,7 @@ class CosmicRayMasker(Working, Pictured, MaskerExchange):
         If the mask is of another exposure.
     """
 
+    @closed_if_it_fails()
     def __init__(
         self,
         exposure: Exposure | str | os.PathLike[str] | Any,
@@ -124,7 +125,7 @@ class CosmicRayMasker(Working, Pictured, MaskerExchange):
             super().__init__(**{"group": last, "groups": (min(1, last), last), **tuned, **traits})
             known = {"threshold", "busy", "status", *traits}
             self.views = MaskerViews(self, self.engine, known)
-        except UprampError:
+        except BaseException:
             self.model.close()
             raise
         self.controls = MaskerControls(self)

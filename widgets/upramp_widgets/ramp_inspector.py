@@ -11,7 +11,7 @@ import numpy as np
 import traitlets
 
 from upramp.dq import GROUP
-from upramp.errors import UprampError, UsageError
+from upramp.errors import UsageError
 
 from .alike import keep_alike
 from .arrangement import NARROW, WRAPPED
@@ -22,7 +22,7 @@ from .core.render_layers import JUMP, PALE
 from .core.stretch import STRETCHES
 from .display import Pictured
 from .inspector_controls import Controls
-from .release import close_all
+from .release import close_all, closed_if_it_fails
 from .views.image_view import ImageView
 from .views.ramp_view import RampView
 from .views.side_by_side import page_of, picture_of
@@ -126,6 +126,7 @@ class RampInspector(Working, Pictured, ipywidgets.VBox):
     busy = traitlets.Bool(False)
     status = traitlets.Unicode("")
 
+    @closed_if_it_fails()
     def __init__(
         self,
         exposure: Exposure | str | os.PathLike[str] | Any,
@@ -135,10 +136,24 @@ class RampInspector(Working, Pictured, ipywidgets.VBox):
         **traits: Any,
     ) -> None:
         self.refuse_unknown(traits)
+        chosen: dict[str, Any] = {name: traits.pop(name) for name in _SHARED if name in traits}
         self.model = RampModel.open(
             exposure, **({} if overrides is None else {"overrides": overrides}), threads=threads
         )
-        ngroups = self.model.shape[1]
+        try:
+            self._make(chosen, traits)
+        except BaseException:
+            self.model.close()
+            raise
+        self.picture_first(self.image)
+        self._worker.ask(self._prepare)
+        if in_a_kernel():
+            self.image.on_shown(self._add_plot)
+            asyncio.get_running_loop().call_later(_UNSEEN, self._add_plot)
+        else:
+            self._add_plot()
+
+    def _make(self, chosen: dict[str, Any], traits: dict[str, Any]) -> None:
         self.image = ImageView(
             title=self.model.name,
             unit="DN",
@@ -155,14 +170,9 @@ class RampInspector(Working, Pictured, ipywidgets.VBox):
         self._box: tuple[slice, slice] | None = None
         self._tried: tuple[tuple[slice, slice], NDArray[np.uint8]] | None = None
         self._drawn: tuple[Any, ...] = ()
-        chosen = {name: traits.pop(name) for name in _SHARED if name in traits}
-        traits.setdefault("group", ngroups - 1)
+        traits.setdefault("group", self.model.shape[1] - 1)
         super().__init__(**traits)
-        try:
-            self._show_plane()
-        except UprampError:
-            self.model.close()
-            raise
+        self._show_plane()
         # The image knows better how it begins; after that both say the same.
         keep_alike(self.image, self, _SHARED)
         for name, value in chosen.items():
@@ -190,13 +200,6 @@ class RampInspector(Working, Pictured, ipywidgets.VBox):
         self.image.observe(self._follow_frame, "frame")
         self.busy, self.status = True, "correcting the ramps: raw ones are shown meanwhile"
         self._made = True
-        self.picture_first(self.image)
-        self._worker.ask(self._prepare)
-        if in_a_kernel():
-            self.image.on_shown(self._add_plot)
-            asyncio.get_running_loop().call_later(_UNSEEN, self._add_plot)
-        else:
-            self._add_plot()
 
     @traitlets.validate("x", "y", "integration", "group", "since")
     def _valid_place(self, proposal: Any) -> int | None:

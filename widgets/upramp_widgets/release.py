@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
 
 import ipywidgets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["close_all", "parts"]
+__all__ = ["close_all", "closed_if_it_fails", "parts"]
+
+_ONE: Final = threading.RLock()
+"""Held while a widget of many is made: who notes what is made is noted in one place only."""
 
 
 def parts(widget: ipywidgets.Widget) -> list[ipywidgets.Widget]:
@@ -42,6 +47,33 @@ def close_all(*widgets: ipywidgets.Widget) -> None:
         for each in (widget, *parts(widget)):
             if each.comm is not None:
                 each.close()
+
+
+@contextmanager
+def closed_if_it_fails() -> Iterator[None]:
+    """Close what was made meanwhile if making the whole fails: nobody could close it later.
+
+    A decorator of ``__init__``, too.
+    """
+    made: list[ipywidgets.Widget] = []
+    thread = threading.get_ident()
+    with _ONE:
+        others = ipywidgets.Widget._widget_construction_callback  # noqa: SLF001 - it has no getter
+
+        def note(widget: ipywidgets.Widget) -> None:
+            if threading.get_ident() == thread:
+                made.append(widget)
+            if others is not None:
+                others(widget)
+
+        ipywidgets.Widget.on_widget_constructed(note)
+        try:
+            yield
+        except BaseException:
+            close_all(*made)
+            raise
+        finally:
+            ipywidgets.Widget.on_widget_constructed(others)
 
 
 def _held(widget: ipywidgets.Widget) -> Iterator[ipywidgets.Widget]:

@@ -23,7 +23,7 @@ from .overlay_pointers import OverlayPointers
 from .overlay_readout import Reading, reading
 from .overlay_traits import SHARED
 from .overlay_view import OverlayView
-from .release import close_all
+from .release import close_all, closed_if_it_fails
 from .views.image_view import ImageView
 from .worker import Worker, Working
 
@@ -86,6 +86,7 @@ class WcsOverlay(Working, Pictured, OverlayCatalogues):
         `status` tells why.
     """
 
+    @closed_if_it_fails()
     def __init__(
         self,
         image: Any,
