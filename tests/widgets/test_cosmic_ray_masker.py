@@ -464,8 +464,8 @@ def test_the_rate_follows_the_hand(widget, path, tmp_path):
     assert_same_bits(widget.engine.slopes, calibrated(path, mask=tmp_path / "mask.fits").rate.data)
 
 
-def test_two_images_are_compared_side_by_side(widget):
-    shown = widget.image.flags_shown
+def test_images_are_compared_side_by_side(widget):
+    flags = widget.image.flags_shown
     without, with_mask = widget.compare()
     assert widget.compared
     assert_same_bits(without, with_mask)  # nothing is changed yet
@@ -483,13 +483,29 @@ def test_two_images_are_compared_side_by_side(widget):
     again, changed = widget.compare()
     assert_same_bits(again, without)
     assert (changed != with_mask).sum() > 5
+    # What the mask changes has an image of its own, around 0.
+    change = widget.views.change
+    assert change in widget.children[1].children
+    assert change.title == "With the mask less without"
+    assert change.vmin == -change.vmax < 0
+    assert change.xlim == widget.xlim
+    around = [(x + across, y + up) for across in range(-4, 5) for up in range(-4, 5)]
+    seen = [change.scene.plane(0).value(*place) for place in around]
+    expected = [(changed - again)[row, column] for column, row in around]
+    np.testing.assert_array_equal(seen, expected)
+    assert np.any(seen)
+    widget.undo()
+    widget.wait(60)
+    assert change.scene.plane(0).value(x, y) == 0
+    widget.redo()
+    widget.wait(60)
     alone = Image.open(io.BytesIO(widget.image.picture())).width
-    assert Image.open(io.BytesIO(widget.picture())).width > 1.5 * alone
-    assert widget.to_html().count("<iframe") == 2
+    assert Image.open(io.BytesIO(widget.picture())).width > 2.5 * alone
+    assert widget.to_html().count("<iframe") == 3
     widget.plane = "difference"
     assert not widget.compared
-    assert beside not in widget.children[1].children
-    assert widget.image.flags_shown == shown
+    assert not {beside, change} & set(widget.children[1].children)
+    assert widget.image.flags_shown == flags
 
 
 # ---- masks given, read and written

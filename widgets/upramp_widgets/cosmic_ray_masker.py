@@ -88,7 +88,7 @@ class CosmicRayMasker(Working, Pictured, MaskerExchange):
     core
         Radius of a snowball's saturated core, as a share of the whole.
     compared
-        Whether the rate without the mask is shown beside.
+        Whether the rate without the mask is shown beside, and what the mask changes.
     xlim, ylim, vmin, vmax, stretch, cmap, flags_shown, tool, brush, busy, status
         As `upramp_widgets.views.image_view.ImageView` has them.
 
@@ -195,7 +195,7 @@ class CosmicRayMasker(Working, Pictured, MaskerExchange):
             return self.engine.mask.counts()
 
     def compare(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Show the rate without the mask beside the rate with it, and give both.
+        """Show the rate without the mask beside the rate with it, and the difference; give both.
 
         Returns
         -------
@@ -224,7 +224,7 @@ class CosmicRayMasker(Working, Pictured, MaskerExchange):
         self._worker.ask(self._catch_up)
 
     def _release(self) -> None:
-        for view in (self.views.image, self.views.beside):
+        for view in (self.views.image, self.views.beside, self.views.change):
             if view is not None:
                 close_all(view)
         self.model.close()
@@ -356,8 +356,9 @@ class CosmicRayMasker(Working, Pictured, MaskerExchange):
         if self.plane == "rate" or self.compared:
             if engine.fit(outdated) and self.plane == "rate":
                 self.views.show_slopes()
-            if self.compared and (without := engine.without(outdated)) is not None:
-                self.views.compare(without)
+            without = engine.without(outdated) if self.compared else None
+            if without is not None and engine.slopes is not None:
+                self.views.compare(without, engine.slopes)
                 self._arrange()
         self.busy = False
 

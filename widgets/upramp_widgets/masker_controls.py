@@ -161,7 +161,7 @@ class MaskerControls:
         compare = ipywidgets.ToggleButton(
             value=owner.compared,
             description="Compare",
-            tooltip="the rate with the mask beside the rate without it",
+            tooltip="the rate with the mask, without it, and what the mask changes",
             layout={"width": "auto"},
         )
         traitlets.link((owner, "compared"), (compare, "value"))

@@ -28,9 +28,14 @@ if TYPE_CHECKING:
 
 __all__ = ["MaskerViews"]
 
-_LINKED: Final = ("xlim", "ylim", "vmin", "vmax", "stretch", "cmap", "x", "y")
+_PLACES: Final = ("xlim", "ylim", "x", "y")
+_LINKED: Final = (*_PLACES, "vmin", "vmax", "stretch", "cmap")
 """What two images side by side have in common."""
 
+_ROWS: Final = 256
+"""Of a difference, reckoned at once."""
+_SHARE: Final = 0.98
+"""Of the changed pixels whose change the colours reach."""
 _TOLD: Final = AUTOMATIC | SET | CLEARED
 
 
@@ -53,6 +58,7 @@ class MaskerViews:
         self._title = engine.model.name
         self._layers = as_source(engine.layers.read, engine.shape[2:])
         self.beside: ImageView | None = None
+        self.change: ImageView | None = None
         self._covers: tuple[tuple[str, ...], bool] | None = None
         self._tells = True
         self.image = ImageView(title=self._title, tools=TOOLS, threshold_colour=PALE)
@@ -127,13 +133,15 @@ class MaskerViews:
 
         image.set_significance(more, shown=image.threshold_shown)
 
-    def compare(self, without: NDArray[Any]) -> None:
-        """Show the rate without the mask beside.
+    def compare(self, without: NDArray[Any], slopes: NDArray[Any]) -> None:
+        """Show the rate without the mask beside, and what the mask changes.
 
         Parameters
         ----------
         without
             (ny, nx) DN/s.
+        slopes
+            The same with the mask.
         """
         if self.beside is None:
             self.beside = ImageView(
@@ -142,8 +150,23 @@ class MaskerViews:
                 title="Rate without the mask",
                 tools=("pan", "inspect"),
             )
+            keep_alike(self.image, self.beside, _LINKED)
         self.beside.show(without, key=id(without))
-        keep_alike(self.image, self.beside, _LINKED)
+        if self.change is None:
+            self.change = ImageView(
+                unit="DN/s",
+                panel=False,
+                title="With the mask less without",
+                tools=("pan", "inspect"),
+                cmap="diverging",
+            )
+            keep_alike(self.image, self.change, _PLACES)
+
+        def change(rows: slice, columns: slice) -> NDArray[np.float32]:
+            less: NDArray[np.float32] = slopes[rows, columns] - without[rows, columns]
+            return less
+
+        self.change.show(change, shape=without.shape, limits=_limits(slopes, without))
 
     def uncover(self, *, bare: bool) -> None:
         """Take all layers off the image, which would hide what differs, or put them back.
@@ -164,7 +187,8 @@ class MaskerViews:
 
     def together(self) -> list[ImageView]:
         """Give the images that are seen."""
-        return [self.image, *([self.beside] if self.beside and self._owner.compared else [])]
+        more = [self.beside, self.change] if self._owner.compared else []
+        return [self.image, *(view for view in more if view is not None)]
 
     def picture(self, theme: str) -> bytes:
         """Give the images as one.
@@ -190,3 +214,15 @@ class MaskerViews:
             Of the page.
         """
         return page_of(title, {view.title: view.to_html() for view in self.together()})
+
+
+def _limits(slopes: NDArray[Any], without: NDArray[Any]) -> tuple[float, float]:
+    """Give limits around 0 that all but a few of the changed pixels lie within."""
+    sizes = [np.zeros(0, np.float32)]
+    for first in range(0, len(slopes), _ROWS):
+        rows = slice(first, first + _ROWS)
+        apart = np.abs(slopes[rows] - without[rows])
+        sizes.append(apart[np.isfinite(apart) & (apart > 0)])
+    changed = np.concatenate(sizes)
+    most = float(np.quantile(changed, _SHARE)) if changed.size else 1.0
+    return -most, most
