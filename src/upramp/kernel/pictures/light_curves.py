@@ -9,7 +9,8 @@ import numpy as np
 
 from upramp.errors import InputError
 
-from .spectral_files import median, read_series, same_exposure
+from .dispersed_images import median
+from .spectral_files import read_series, same_exposure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,6 +10,7 @@ import numpy as np
 
 from upramp.errors import UsageError
 
+from .dispersed_images import median
 from .drawing import Picture, figure, first, picture_of, stretched
 from .light_curves import (
     Dip,
@@ -19,7 +20,7 @@ from .light_curves import (
     read_photometry,
     read_white_light,
 )
-from .spectral_files import Series, median, read_series
+from .spectral_files import Series, read_series
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -177,7 +178,7 @@ def source(
     UsageError
         If there is neither.
     """
-    from .spectra import extraction
+    from .dispersed_light import extraction
 
     return aperture(calints, phot) if phot or not x1dints else extraction(calints, x1dints)
 
