@@ -89,3 +89,22 @@ def execute(practice_archive, tmp_path):
         return run_notebook(name, tmp_path, practice_archive, **parameters)
 
     return run
+
+
+@pytest.fixture(scope="module")
+def reduced(tmp_path_factory):
+    """Give what makes practice programs and runs notebooks on them, for a module's tests.
+
+    The programs' archive is made once; what is given is the notebook that was run and the archive.
+    """
+    from upramp.practice import make_archive
+
+    archive = tmp_path_factory.mktemp("programs") / "archive"
+
+    def run(name, *programs, **parameters):
+        if programs:
+            make_archive(archive, programs, processes=1)
+        folder = tmp_path_factory.mktemp("notebook")
+        return run_notebook(name, folder, archive, **parameters), archive
+
+    return run
