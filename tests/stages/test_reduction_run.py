@@ -10,7 +10,7 @@ import pytest
 from astropy.io import fits
 
 import upramp.stages
-from upramp.errors import CalibrationError, InputError
+from upramp.errors import CalibrationError, InputError, UsageError
 from upramp.stages.reduction import Reduction, checked_choices
 from upramp.stages.reduction.members import (
     first_of_each,
@@ -140,6 +140,26 @@ def test_what_is_for_another_notebook_is_named(tmp_path, calibrated):
     (failure,) = run.failures
     assert "for the pipeline spec2" in failure.problem
     assert run.finish() == "failed"
+
+
+def test_an_exposure_whose_last_stage_is_another_notebooks_is_named(tmp_path, calibrated):
+    run = reduction(tmp_path, product(tmp_path, "jw1", "uncal", EXP_TYPE="NRC_CORON"))
+    assert "for the pipeline coron3" in str(run.failures[0])
+    assert not run.members
+    # The notebook of stage 2 takes it.
+    run = reduction(tmp_path, tmp_path / "jw1_uncal.fits", pipelines=("detector1", "image2"))
+    assert not run.failures
+
+
+def test_a_mask_of_another_exposure_is_refused_before_anything_is_made(tmp_path, calibrated):
+    mask = tmp_path / "mask.fits"
+    fits.PrimaryHDU(header=fits.Header({"MASKOF": "jw9_uncal.fits"})).writeto(mask)
+    with pytest.raises(UsageError, match="none of these exposures"):
+        reduction(tmp_path, product(tmp_path, "jw1", "uncal"), mask=str(mask))
+    assert not (tmp_path / "out").exists()
+    raw = [tmp_path / "jw1_uncal.fits", product(tmp_path, "jw9", "uncal")]
+    reduction(tmp_path, *raw, mask=str(mask)).calibrate("detector1")
+    assert [keywords.get("mask") for _, _, keywords in calibrated] == [None, str(mask)]
 
 
 def test_two_files_of_one_exposure_are_refused(tmp_path, calibrated):

@@ -18,7 +18,16 @@ if TYPE_CHECKING:
 
     from upramp.stages.official_specs import PipelineSpecification
 
-__all__ = ["OFFICIAL", "PARAMETERS", "PIPELINES", "Choices", "checked_choices", "require_known"]
+__all__ = [
+    "NAMES",
+    "OFFICIAL",
+    "PARAMETERS",
+    "PIPELINES",
+    "Choices",
+    "checked_choices",
+    "require_known",
+    "stage_of",
+]
 
 PIPELINES: Final = {
     "detector1": "Detector1Pipeline",
@@ -34,6 +43,9 @@ PIPELINES: Final = {
     "wfs-image3": "WfsCombineStep",
 }
 """The official pipelines by the names that notebooks have for them."""
+
+NAMES: Final = {official: name for name, official in PIPELINES.items()}
+"""The names of `PIPELINES` by the official classes."""
 
 OFFICIAL: Final = "stsci"
 """As product of reference: what the official stage 1 makes of the same exposures."""
@@ -104,8 +116,18 @@ class Choices:
         pipeline
             A name of `PIPELINES`, or the name of the official class.
         """
-        names = {official: name for name, official in PIPELINES.items()}
-        return self.steps.get(names.get(pipeline, pipeline), {})
+        return self.steps.get(NAMES.get(pipeline, pipeline), {})
+
+
+def stage_of(pipeline: str) -> int:
+    """Give the stage of a pipeline.
+
+    Parameters
+    ----------
+    pipeline
+        A name of `PIPELINES`.
+    """
+    return 1 if pipeline in _FIRST_STAGE else 2 if pipeline.endswith("2") else 3
 
 
 def checked_choices(

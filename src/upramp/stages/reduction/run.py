@@ -6,7 +6,6 @@ made without it: a mosaic that lacks a dither in silence is worse than none.
 
 from __future__ import annotations
 
-import re
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,19 +14,15 @@ from typing import TYPE_CHECKING, Any, Final
 from upramp.atomic import staging_directory
 from upramp.errors import CalibrationError, InputError, UprampError, UsageError
 from upramp.progress import Silent
-from upramp.stages.associations import is_association, read_association
-from upramp.stages.masks import root as mask_root
-from upramp.stages.official_specs import pipeline_name
 from upramp.stages.pipelines import WFSS, later_pipeline
 from upramp.stages.places import made_folder
 
-from .choices import OFFICIAL, PIPELINES
+from .choices import NAMES, OFFICIAL, stage_of
 from .collector import only_what_is_new
+from .intake import DIRECT, Intake, masked, next_pipeline, suffix_of
 from .members import (
     Member,
-    first_of_each,
     later_groups,
-    look_at,
     sources_for,
     spec2_association,
     takes_integrations,
@@ -36,7 +31,7 @@ from .outcome_file import OutcomeFile
 from .records import Failure, Product, Step, failure_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from upramp.progress import Progress
 
@@ -46,9 +41,6 @@ __all__ = ["Reduction"]
 
 _STAGE_1: Final = {"detector1": ("rateints", "rate"), "dark": ("dark",), "guider": ("cal",)}
 _STAGE_2: Final = ("calints", "cal")
-_NAMES: Final = {official: name for name, official in PIPELINES.items()}
-_DIRECT: Final = ("cat", "segm", "i2d")
-_NUMBER: Final = re.compile(r"-\d+$")
 
 
 @dataclass
@@ -100,119 +92,18 @@ class Reduction:
         ------
         OutputError
             If the folder of the products cannot be made.
+        UsageError
+            If the mask is of none of the exposures.
         """
+        intake = Intake(self.choices, self.find, self._noting)
+        intake.take()
         made_folder(self.choices.output_dir)
-        found: list[Member] = []
-        for name in self.choices.inputs:
-            with self._noting("reading", name):
-                for path in self.find(name):
-                    if path not in self.inputs:
-                        self.inputs.append(path)
-        for path in self.inputs:
-            with self._noting("reading", path.name):
-                if is_association(path):
-                    self._take_association(path)
-                elif not self._is_of_direct_image(path):
-                    member = look_at(path)
-                    self._require_ours(member)
-                    found.append(member)
-        with self._noting("reading", "inputs"):
-            self._require_distinct(found)
-            self._require_mask(found)
-        self.members = first_of_each(found) if self.choices.quicklook else found
-        left = len(found) - len(self.members)
-        if left:
-            self.warnings.append(f"a quick look: {left} of {len(found)} exposures are left out")
+        self.inputs, self.members = intake.files, intake.members
+        self._associations = intake.associations
+        self.warnings += intake.warnings
         self.outcome.write("running")
 
-    def _is_of_direct_image(self, path: Path) -> bool:
-        """Tell whether a file is what spectra of a whole field need beside themselves."""
-        return "spec2" in self.choices.pipelines and _suffix(path) in _DIRECT
-
-    def _take_association(self, path: Path) -> None:
-        content = read_association(path, _stage(self.choices.pipelines[-1]))
-        if content.pipeline is None or _NAMES[content.pipeline] not in self.choices.pipelines:
-            raise InputError(
-                path,
-                f"it is an association for {content.kind or 'an unknown pipeline'}",
-                f"give one for {' or '.join(self.choices.pipelines)}",
-            )
-        self._associations.append((path, _NAMES[content.pipeline]))
-
-    def _require_ours(self, member: Member) -> None:
-        pipeline = self.next_pipeline(member)
-        if pipeline not in self.choices.pipelines:
-            what = (
-                f"a product of the kind {member.kind}"
-                if pipeline is None
-                else (f"of the type {member.facts.exp_type}, for the pipeline {pipeline}")
-            )
-            ours = ", ".join(self.choices.pipelines)
-            raise InputError(
-                member.path,
-                f"it is {what}, and this notebook runs {ours}",
-                "give others, or take the notebook of that pipeline",
-            )
-
-    def _require_distinct(self, members: Iterable[Member]) -> None:
-        seen: dict[str, Path] = {}
-        for member in members:
-            if member.root in seen:
-                raise InputError(
-                    member.path,
-                    f"its products would have the names of those of {seen[member.root]}",
-                    "give each exposure once",
-                )
-            seen[member.root] = member.path
-
-    def _require_mask(self, members: Sequence[Member]) -> None:
-        if self.choices.mask is not None and not self._masked(members):
-            raise UsageError(
-                self.choices.mask,
-                "it is the mask of none of these exposures",
-                "give the exposure that it was drawn on, or leave it out",
-            )
-
-    def _masked(self, members: Sequence[Member]) -> list[Member]:
-        """Give the exposures that the mask is for: the one that it names, or all."""
-        if self.choices.mask is None:
-            return []
-        from astropy.io import fits
-
-        try:
-            named = fits.getheader(Path(self.choices.mask).expanduser()).get("MASKOF")
-        except (OSError, ValueError) as error:
-            raise InputError(
-                self.choices.mask, "it is no FITS file", "give a mask that was saved as FITS"
-            ) from error
-        if not named:
-            return list(members)
-        return [member for member in members if mask_root(member.path.name) == mask_root(named)]
-
     # ---- pipelines
-
-    @staticmethod
-    def next_pipeline(member: Member) -> str | None:
-        """Name the pipeline that an exposure goes through next.
-
-        Parameters
-        ----------
-        member
-            The exposure, as far as it has come.
-
-        Returns
-        -------
-        str or None
-            A name of `PIPELINES`; None for a product that none takes.
-        """
-        kind, facts = member.kind, member.facts
-        if kind in {"uncal", "guider-uncal"}:
-            return _NAMES[pipeline_name(str(facts.exp_type))]
-        if kind in {"rate", "rateints"}:
-            return _NAMES[later_pipeline(2, facts)]
-        if kind in {"cal", "calints"} and facts.exp_type and not facts.exp_type.startswith("FGS_"):
-            return _NAMES[later_pipeline(3, facts)]
-        return None
 
     def calibrate(self, pipeline: str, **arguments: Any) -> list[Step]:
         """Run a pipeline on all exposures that it comes next for.
@@ -245,19 +136,19 @@ class Reduction:
             self._third_stage(pipeline, waiting, arguments)
         for path, theirs in self._associations:
             if theirs == pipeline:
-                self._run(pipeline, [path.name], path, stage=_stage(pipeline), **arguments)
+                self._run(pipeline, [path.name], path, stage=stage_of(pipeline), **arguments)
         self.outcome.write("running")
         return self.steps[before:]
 
     def _next_or_none(self, member: Member) -> str | None:
         try:
-            return self.next_pipeline(member)
+            return next_pipeline(member)
         except UprampError:
             return None
 
     def _first_stage(self, pipeline: str, member: Member, arguments: dict[str, Any]) -> None:
         keywords: dict[str, Any] = {"stage": 1, "engine": self.choices.engine, **arguments}
-        if self._masked([member]):
+        if masked(self.choices, [member]):
             keywords["mask"] = self.choices.mask
         if pipeline != "detector1":
             keywords.pop("save_ramp", None)
@@ -292,7 +183,7 @@ class Reduction:
         single = {one.path for one in self.products if one.pipeline == "image2"}
         return {
             suffix: [path for path in self.files(suffix) if path not in single]
-            for suffix in _DIRECT
+            for suffix in DIRECT
         }
 
     def _require_backgrounds(self, member: Member) -> None:
@@ -315,7 +206,7 @@ class Reduction:
             self._not_done(pipeline, [one.path.name for one in waiting], error)
             return
         for official, group in groups:
-            if _NAMES[official] != pipeline:
+            if NAMES[official] != pipeline:
                 continue
             names = [one.path.name for one in group]
             missing = [one for one in group if id(one) in lost]
@@ -331,7 +222,7 @@ class Reduction:
 
     def _last_pipeline(self, member: Member) -> str | None:
         try:
-            return _NAMES[later_pipeline(3, member.facts)]
+            return NAMES[later_pipeline(3, member.facts)]
         except UprampError:
             return None
 
@@ -365,7 +256,7 @@ class Reduction:
             return []
         finally:
             progress.finish()
-        made = [Product(path, _suffix(path), pipeline, tuple(names)) for path in result.products]
+        made = [Product(path, suffix_of(path), pipeline, tuple(names)) for path in result.products]
         # An earlier run's products of the same name are these now.
         new = {one.path for one in made}
         self.products = [one for one in self.products if one.path not in new] + made
@@ -406,7 +297,7 @@ class Reduction:
             Their kind: ``uncal``, ``rate``, ``i2d``.
         """
         made = [one.path for one in self.products if one.suffix == suffix]
-        given = [path for path in self.inputs if _suffix(path) == suffix and path not in made]
+        given = [path for path in self.inputs if suffix_of(path) == suffix and path not in made]
         return sorted([*given, *made], key=lambda path: path.name)
 
     def compare(self) -> list[dict[str, Any]]:
@@ -544,13 +435,3 @@ class _Noting:
             return False
         self._reduction.failures.append(failure_of(self._step, self._file, error))
         return True
-
-
-def _suffix(path: Path) -> str:
-    suffix = path.name.removesuffix(".gz").rpartition(".")[0].rpartition("_")[2]
-    # Wavefront sensing numbers the pairs of an association: wfscmb-01.
-    return _NUMBER.sub("", suffix)
-
-
-def _stage(pipeline: str) -> int:
-    return 2 if pipeline.endswith("2") else 3

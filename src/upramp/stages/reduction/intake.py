@@ -1,0 +1,227 @@
+"""What a reduction starts from: the files that its inputs name, each looked at."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from upramp.errors import InputError, UsageError
+from upramp.stages.associations import is_association, read_association
+from upramp.stages.masks import root as mask_root
+from upramp.stages.official_specs import pipeline_name
+from upramp.stages.pipelines import later_pipeline
+
+from .choices import NAMES, stage_of
+from .members import Member, first_of_each, look_at
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
+
+    from .choices import Choices
+
+__all__ = ["DIRECT", "Intake", "masked", "next_pipeline", "suffix_of"]
+
+DIRECT: Final = ("cat", "segm", "i2d")
+"""Products of a direct image that spectra of a whole field need."""
+
+_NUMBER: Final = re.compile(r"-\d+$")
+_STAGES: Final = {"uncal": 1, "guider-uncal": 1, "rate": 2, "rateints": 2, "cal": 3, "calints": 3}
+"""The stage that a kind of product goes through next."""
+
+
+@dataclass
+class Intake:
+    """The files that a reduction takes, and what each is.
+
+    Parameters
+    ----------
+    choices
+        What the reduction is to do.
+    find
+        Finds the files that an input names.
+    noting
+        Takes what is wrong with one file as a failure of a step on it.
+    """
+
+    choices: Choices
+    find: Callable[[str], Sequence[Path]]
+    noting: Callable[[str, str], AbstractContextManager[None]]
+    files: list[Path] = field(default_factory=list)
+    members: list[Member] = field(default_factory=list)
+    associations: list[tuple[Path, str]] = field(default_factory=list)
+    """Association files, each with the pipeline that it is for."""
+    warnings: list[str] = field(default_factory=list)
+
+    def take(self) -> None:
+        """Find the files and look at each.
+
+        Raises
+        ------
+        UsageError
+            If the mask is of none of the exposures.
+        """
+        for name in self.choices.inputs:
+            with self.noting("reading", name):
+                for path in self.find(name):
+                    if path not in self.files:
+                        self.files.append(path)
+        for path in self.files:
+            with self.noting("reading", path.name):
+                self._look(path)
+        if (
+            self.choices.mask is not None
+            and self.members
+            and not masked(self.choices, self.members)
+        ):
+            raise UsageError(
+                self.choices.mask,
+                "it is the mask of none of these exposures",
+                "give the exposure that it was drawn on, or leave it out",
+            )
+        if self.choices.quicklook:
+            found, self.members = len(self.members), first_of_each(self.members)
+            if left := found - len(self.members):
+                self.warnings.append(f"a quick look: {left} of {found} exposures are left out")
+
+    def _look(self, path: Path) -> None:
+        if is_association(path):
+            self._take_association(path)
+        elif "spec2" in self.choices.pipelines and suffix_of(path) in DIRECT:
+            return
+        else:
+            member = look_at(path)
+            self._require_ours(member)
+            for other in self.members:
+                if other.root == member.root:
+                    raise InputError(
+                        path,
+                        f"its products would have the names of those of {other.path}",
+                        "give each exposure once",
+                    )
+            self.members.append(member)
+
+    def _take_association(self, path: Path) -> None:
+        content = read_association(path, stage_of(self.choices.pipelines[-1]))
+        pipeline = NAMES.get(content.pipeline or "")
+        if pipeline not in self.choices.pipelines:
+            raise InputError(
+                path,
+                f"it is an association for {content.kind or 'an unknown pipeline'}",
+                f"give one for {' or '.join(self.choices.pipelines)}",
+            )
+        self.associations.append((path, pipeline))
+
+    def _require_ours(self, member: Member) -> None:
+        """Refuse an exposure that the reduction would not take to its end."""
+        ours = ", ".join(self.choices.pipelines)
+        pipeline = next_pipeline(member)
+        if pipeline is None:
+            raise InputError(
+                member.path,
+                f"it is a product of the kind {member.kind}, and this notebook runs {ours}",
+                "give others, or take the notebook that makes them",
+            )
+        last = max(map(stage_of, self.choices.pipelines))
+        for stage in range(_STAGES[member.kind], last + 1):
+            pipeline = pipeline_of(member, stage)
+            if pipeline not in self.choices.pipelines:
+                raise InputError(
+                    member.path,
+                    f"it is of the type {member.facts.exp_type}, for the pipeline {pipeline}, and"
+                    f" this notebook runs {ours}",
+                    "give others, or take the notebook of that pipeline",
+                )
+
+
+def pipeline_of(member: Member, stage: int) -> str:
+    """Name the pipeline that an exposure goes through in a stage.
+
+    Parameters
+    ----------
+    member
+        The exposure.
+    stage
+        1, 2 or 3.
+
+    Returns
+    -------
+    str
+        A name of `PIPELINES`.
+
+    Raises
+    ------
+    InputError
+        If there is none for its type.
+    """
+    if stage == 1:
+        return NAMES[pipeline_name(str(member.facts.exp_type))]
+    return NAMES[later_pipeline(stage, member.facts)]
+
+
+def next_pipeline(member: Member) -> str | None:
+    """Name the pipeline that an exposure goes through next.
+
+    Parameters
+    ----------
+    member
+        The exposure, as far as it has come.
+
+    Returns
+    -------
+    str or None
+        A name of `PIPELINES`; None for a product that none takes.
+
+    Raises
+    ------
+    InputError
+        If there is none for its type.
+    """
+    stage = _STAGES.get(member.kind)
+    guides = str(member.facts.exp_type).startswith("FGS_") and member.kind == "cal"
+    return None if stage is None or guides else pipeline_of(member, stage)
+
+
+def masked(choices: Choices, members: Sequence[Member]) -> list[Member]:
+    """Give the exposures that a mask is for: the one that it names, or all.
+
+    Parameters
+    ----------
+    choices
+        What names the mask, or none.
+    members
+        Exposures.
+
+    Raises
+    ------
+    InputError
+        If it is no FITS file.
+    """
+    if choices.mask is None:
+        return []
+    from astropy.io import fits
+
+    try:
+        named = fits.getheader(Path(choices.mask).expanduser()).get("MASKOF")
+    except (OSError, ValueError) as error:
+        raise InputError(
+            choices.mask, "it is no FITS file", "give a mask that was saved as FITS"
+        ) from error
+    if not named:
+        return list(members)
+    return [member for member in members if mask_root(member.path.name) == mask_root(named)]
+
+
+def suffix_of(path: Path) -> str:
+    """Give what a file's name says of its kind: ``rate``, ``i2d``, ``cat``.
+
+    Parameters
+    ----------
+    path
+        The file.
+    """
+    suffix = path.name.removesuffix(".gz").rpartition(".")[0].rpartition("_")[2]
+    # Wavefront sensing numbers the pairs of an association: wfscmb-01.
+    return _NUMBER.sub("", suffix)
