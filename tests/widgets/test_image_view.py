@@ -87,6 +87,9 @@ def test_what_a_page_asks_first_is_sent_before_it_asks_and_not_again(view, page)
     assert tiles["parts"] == [header]
     np.testing.assert_array_equal(Page.tile(header, bare[0])[1], cells)
     assert shown == [3]
+    page.told.clear()
+    view.announce()  # a page has it
+    assert page.told == []
     have = [[header["part"], header["tier"], header["frame"], header["version"]]]
     _, (tiles, bare) = page.say("ready", have=have, **page.looks())
     assert (tiles["parts"], bare) == ([], [])

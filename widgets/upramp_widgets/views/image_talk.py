@@ -80,8 +80,8 @@ class ImageTalk:
         stored. A page that has not begun to listen asks all the same.
         """
         view = self._view
-        if not view.scene.frames:
-            return
+        if self._watched or not view.scene.frames:
+            return  # a page has it already, or there is nothing to have
         told = described(view.scene, view.frame)
         ny, nx = view.scene.shape
         high = max(view.height - _AROUND, 1)
