@@ -11,6 +11,7 @@ for MIRI); the stops are plain ones of our own, and the wavefront is invented.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -167,22 +168,25 @@ def _behind_mask(
     shift = half[:, None] * half[None, :]
     spectrum = fft2((field / shift).astype(np.complex64), (_PADDED, _PADDED))
     step = wavelength / 1e6 / (DIAMETER * _PADDED / SAMPLES) / _ARCSEC
-    angle: Float = np.asarray((np.fft.fftfreq(_PADDED, 1 / _PADDED) + 0.5) * step, np.float64)
-    spectrum *= _mask(coronagraph, angle[None, :], angle[:, None], wavelength)
+    spectrum *= _mask(coronagraph, step, wavelength)
     return np.asarray(ifft2(spectrum)[:SAMPLES, :SAMPLES] * shift)
 
 
+# For the colours of one bandpass: all sources of a program look through them.
+@lru_cache(maxsize=len(_COLOURS))
 def _mask(
-    coronagraph: Coronagraph, x: Float, y: Float, wavelength: float
-) -> NDArray[np.complex64]:
-    """Amplitude that passes the mask at angles in arcseconds from its centre."""
+    coronagraph: Coronagraph, step: float, wavelength: float
+) -> NDArray[np.complex64] | NDArray[np.float32]:
+    """Amplitude that passes the mask at steps of arcseconds from its centre."""
+    angle: Float = np.asarray((np.fft.fftfreq(_PADDED, 1 / _PADDED) + 0.5) * step, np.float64)
+    x, y = angle[None, :], angle[:, None]
     if coronagraph.kind == "round":
         from scipy.special import j1
 
         # Where 1 - (2 J1(u) / u)^2 is the root of a half.
         u = np.hypot(x, y) * (_HALF_AMPLITUDE / coronagraph.size)
         u = np.maximum(u, 1e-6)
-        return np.asarray(1 - (2 * j1(u) / u) ** 2, np.complex64)
+        return np.asarray(1 - (2 * j1(u) / u) ** 2, np.float32)
     late = (x > 0) ^ (y > 0)
     passed = np.where(late, np.exp(1j * np.pi * coronagraph.size / wavelength), 1)
     dark = (np.abs(x) < coronagraph.gap / 2) | (np.abs(y) < coronagraph.gap / 2)

@@ -22,7 +22,7 @@ _CORONAGRAPHED: Final = ExposurePlan(
     frame_time=1.06904,
     outputs=1,
     scene="target",
-    target=Target("PRACTICE-HOST", 95.1, -58.3, 0.25, Companion(1.25, 68.0, 5e-5)),
+    target=Target("PRACTICE-HOST", 95.1, -58.3, 0.25, Companion(0.8, 68.0, 1e-4)),
     roll=100.0,
 )
 _CORONAGRAPHED_MIRI: Final = ExposurePlan(
@@ -37,7 +37,8 @@ _CORONAGRAPHED_MIRI: Final = ExposurePlan(
     integrations=2,
     frame_time=0.23968,
     scene="target",
-    target=Target("PRACTICE-HOST", 95.1, -58.3, 2.0, Companion(1.9, 68.0, 2.5e-4)),
+    # So near that KLIP takes a part of the planet for the star.
+    target=Target("PRACTICE-HOST", 95.1, -58.3, 2.0, Companion(0.5, 68.0, 5e-3)),
     roll=100.0,
 )
 _MASKED: Final = ExposurePlan(
@@ -49,7 +50,7 @@ _MASKED: Final = ExposurePlan(
     exposure_type="NIS_AMI",
     pattern=ReadPattern("NISRAPID"),
     groups=8,
-    integrations=8,
+    integrations=5,
     frame_time=0.07544,
     outputs=1,
     scene="target",

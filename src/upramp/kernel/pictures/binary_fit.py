@@ -156,7 +156,7 @@ def read_fringes(path: Path) -> Fringes:
 
     try:
         with fits.open(path) as file:
-            pairs = _usable(file["OI_VIS2"].data, _PAIRS, "VIS2ERR")
+            pairs = _usable(file["OI_VIS2"].data, _PAIRS, "VIS2ERR", _propagated(file))
             triples = _usable(file["OI_T3"].data, _TRIPLES, "T3PHIERR")
             wave = {
                 name: float(file["OI_WAVELENGTH"].data[name][0])
@@ -186,9 +186,28 @@ def read_fringes(path: Path) -> Fringes:
     )
 
 
-def _usable(table: Any, names: tuple[str, ...], error: str) -> dict[str, Float]:
+def _propagated(file: Any) -> Float | None:
+    """Give the errors of squared visibilities that the errors of the visibilities make.
+
+    The official step divides its own by the root of the number of integrations twice
+    (jwst 3.0), those of the visibilities once.
+    """
+    if "OI_VIS" not in file or len(file["OI_VIS"].data) != len(file["OI_VIS2"].data):
+        return None
+    table = file["OI_VIS"].data
+    if not np.array_equal(table["STA_INDEX"], file["OI_VIS2"].data["STA_INDEX"]):
+        return None
+    amplitudes = np.array(table["VISAMP"], np.float64)
+    return np.asarray(2 * np.abs(amplitudes) * np.array(table["VISAMPERR"], np.float64))
+
+
+def _usable(
+    table: Any, names: tuple[str, ...], error: str, at_least: Float | None = None
+) -> dict[str, Float]:
     """Give columns of a table in the machine's order, without rows that are flagged."""
     found = {name: np.array(table[name], np.float64) for name in (*names, "STA_INDEX")}
+    if at_least is not None:
+        found[error] = np.fmax(found[error], at_least)
     good = ~np.array(table["FLAG"], bool) & (found[error] > 0)
     for name in names:
         good &= np.isfinite(found[name])
