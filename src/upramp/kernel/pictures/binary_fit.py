@@ -27,6 +27,7 @@ _ARCSEC: Final = np.pi / 180 / 3600
 _CONTRASTS: Final = np.geomspace(1e-3, 1, 25)
 """Contrasts that are tried at each place, before the best are refined."""
 _STARTS: Final = 4
+_COARSE: Final = 41
 _PAIRS: Final = ("VIS2DATA", "VIS2ERR", "UCOORD", "VCOORD")
 _SIDES: Final = ("U1COORD", "V1COORD", "U2COORD", "V2COORD")
 _TRIPLES: Final = ("T3PHI", "T3PHIERR", *_SIDES)
@@ -322,7 +323,7 @@ def fit_binary(fringes: Fringes, field: float = 0.35) -> Binary:
     """
     from scipy.optimize import least_squares
 
-    offsets, chi, contrast = map_of_places(fringes, field)
+    offsets, chi, contrast = map_of_places(fringes, field, _COARSE)
     fits = []
     # The same fringes come of a companion that outshines its star, on the other side.
     limits = (-2 * field, -2 * field, 0.0), (2 * field, 2 * field, 1.0)

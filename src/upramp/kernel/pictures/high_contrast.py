@@ -252,8 +252,8 @@ def limits(
     Returns
     -------
     Picture
-        With ``radius`` (arcseconds), and ``before`` and ``after`` (Jy) of the first
-        exposure in ``data``.
+        With ``before`` and ``after`` (Jy) of the first exposure in ``data``, and the
+        distances that they belong to (arcseconds).
 
     Raises
     ------
@@ -278,7 +278,7 @@ def limits(
             axes.semilogy(radius, jansky, lw=1.4, label=f"{image.root} {name}", **style)
             if number == 0:
                 told = f"{width:.2f} arcsec", image.target
-                data |= {"radius": radius.tolist(), name: jansky.tolist()}
+                data |= {f"radius_{name}": radius.tolist(), name: jansky.tolist()}
     axes.set(xlabel="separation (arcsec)", ylabel=f"{sigma:g} sigma limit (Jy in an aperture)")
     if star is not None:
         if not star > 0:
@@ -293,11 +293,14 @@ def limits(
         )
         right.set_ylabel("contrast")
     axes.grid(which="both", color="#eeeeee")
+    if not data["radius_after"]:
+        text = f"no ring around {told[1]} has enough places to know its noise"
+        return picture_of(drawn, text, data)
     axes.legend(fontsize=8)
-    at = np.interp(1.0, data["radius"], data["after"])
+    near = int(np.argmin(np.abs(np.array(data["radius_after"]) - 1)))
     text = (
-        f"a companion of {told[1]} would stand out {sigma:g} sigma if its aperture of "
-        f"{told[0]} held {at:.3g} Jy, one arcsec from the star"
+        f"a companion of {told[1]} would stand out {sigma:g} sigma if its aperture of {told[0]} "
+        f"held {data['after'][near]:.3g} Jy, {data['radius_after'][near]:.2f} arcsec from the star"
     )
     return picture_of(drawn, text, data)
 
