@@ -24,6 +24,7 @@ __all__ = ["dispersed", "extraction", "nods"]
 _WAVE: Final = "wavelength (µm)"
 _BLUE, _RED = "#13294b", "#d1495b"
 _LOW, _HIGH = 2.0, 99.5
+_INTEGRATIONS: Final = ("calints.fits", "crfints.fits")
 
 
 def dispersed(product: Sequence[Path], *, slit: int = 0) -> Picture:
@@ -207,6 +208,9 @@ def extraction(image: Sequence[Path], x1d: Sequence[Path]) -> Picture:
     pair = next(
         ((one, found) for one in image if (found := same_exposure(one, x1d)) is not None), None
     )
+    if pair is None and x1d and image[0].name.endswith(_INTEGRATIONS):
+        # All of a series lie on the same pixels, those of all segments together too.
+        pair = (image[0], x1d[0])
     if pair is None:
         raise UsageError(image[0].name, "no spectrum was extracted from it", "look above for why")
     path = pair[0]

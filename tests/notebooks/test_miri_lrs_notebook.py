@@ -1,16 +1,19 @@
-"""The official pipelines on simulated MIRI low-resolution spectra, judged by their truth."""
+"""The notebooks of MIRI's low-resolution spectra, on simulated ones, judged by their truth."""
 
-import json
+from __future__ import annotations
+
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 from astropy.io import fits
-from astropy.table import QTable
 from scipy.optimize import curve_fit
+from series_fit import bottom, fit_light
 
-from upramp.practice import environment, make_archive
+from upramp.dq import PIXEL
+from upramp.kernel.pictures import series, spectra
+from upramp.kernel.pictures.light_curves import read_white_light
+from upramp.practice import environment
 from upramp.practice.crds_context import FLIGHT_LIKE
 from upramp.practice.lrs import reference_pixel, trace
 from upramp.practice.lrs_scene import PIVOT
@@ -21,6 +24,8 @@ pytestmark = [pytest.mark.peer, pytest.mark.slow]
 
 NODS = PROGRAMS["miri-lrs-slit"].exposures
 SERIES = PROGRAMS["miri-lrs-slitless"].exposures[0]
+WHOLE = "jw99111-o001_practice-nebula_miri_p750l"
+IN_TIME = "jw99112-o001_practice-star_miri_p750l-slitlessprism"
 BANDS = ((5, 6), (6, 8), (8, 9.5), (9.5, 11), (11, 12), (12, 13))
 """Micrometres."""
 _SPLINE = np.sqrt(0.002 / 388)
@@ -28,73 +33,34 @@ _SPLINE = np.sqrt(0.002 / 388)
 
 
 @pytest.fixture(scope="module")
-def archive(tmp_path_factory, forget_crds):
-    """The archive's folder; CRDS finds its references; the working folder is the products'."""
-    folder = tmp_path_factory.mktemp("lrs") / "archive"
-    make_archive(folder, ["miri-lrs-slit", "miri-lrs-slitless"])
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in environment(folder).items():
-            if value:
-                patch.setenv(name, value)
-            else:
-                patch.delenv(name, raising=False)
-        forget_crds()
-        patch.chdir(folder.parent)
-        yield folder
-    forget_crds()
-
-
-def associate(kind, product, science, background=()):
-    """Write an association as the mission's generator does; give its name."""
-    members = [{"expname": name, "exptype": "science"} for name in science]
-    members += [{"expname": name, "exptype": "background"} for name in background]
-    content = {
-        "asn_type": kind,
-        "asn_rule": "candidate",
-        "asn_pool": "none",
-        "asn_id": "o001",
-        "program": "99111",
-        "products": [{"name": product, "members": members}],
-    }
-    path = Path(f"{product}_{kind}_asn.json")
-    path.write_text(json.dumps(content))
-    return str(path)
+def slit_run(reduced):
+    """The notebook of the slit that was run, and the archive."""
+    return reduced("mode/miri-lrs-slit.ipynb", "miri-lrs-slit", "miri-lrs-slitless")
 
 
 @pytest.fixture(scope="module")
-def slit(archive):
-    """Two nods through all three stages, each the other's background."""
-    from jwst.pipeline import Detector1Pipeline, Spec2Pipeline, Spec3Pipeline
-
-    for plan in NODS:
-        uncal = archive / "uncal" / f"{plan.root}_uncal.fits"
-        Detector1Pipeline.call(str(uncal), output_dir=".", save_results=True)
-    for plan, other in (NODS, NODS[::-1]):
-        nodded = associate(
-            "spec2", plan.root, [f"{plan.root}_rate.fits"], [f"{other.root}_rate.fits"]
-        )
-        Spec2Pipeline.call(nodded, output_dir=".", save_results=True)
-    both = associate("spec3", "slit", [f"{plan.root}_cal.fits" for plan in NODS])
-    Spec3Pipeline.call(both, output_dir=".", save_results=True)
-    return archive.parent
+def archive(slit_run):
+    return slit_run[1]
 
 
 @pytest.fixture(scope="module")
-def series(archive):
-    """The time series through all three stages."""
-    from jwst.pipeline import Detector1Pipeline, Spec2Pipeline, Tso3Pipeline
+def slit(slit_run):
+    """The folder of the slit's products."""
+    return slit_run[0].folder / "miri-lrs-slit"
 
-    root = SERIES.root
-    Detector1Pipeline.call(
-        str(archive / "uncal" / f"{root}_uncal.fits"), output_dir=".", save_results=True
-    )
-    Spec2Pipeline.call(
-        associate("tso-spec2", root, [f"{root}_rateints.fits"]), output_dir=".", save_results=True
-    )
-    Tso3Pipeline.call(
-        associate("tso3", "series", [f"{root}_calints.fits"]), output_dir=".", save_results=True
-    )
-    return archive.parent
+
+@pytest.fixture(scope="module")
+def series_run(reduced, archive):
+    """The notebook of the time series that was run."""
+    # Spectra are extracted in stage 3: there is no need for them twice.
+    steps = {"tso3.pixel_replace.skip": False, "spec2.extract_1d.skip": True}
+    return reduced("mode/miri-lrs-slitless.ipynb", steps=steps)[0]
+
+
+@pytest.fixture(scope="module")
+def in_time(series_run):
+    """The folder of the time series' products."""
+    return series_run.folder / "miri-lrs-slitless"
 
 
 @dataclass
@@ -174,25 +140,43 @@ def spectrum_of(product):
     return tuple(np.array(table[name], float)[order] for name in ("WAVELENGTH", "FLUX"))
 
 
-def test_every_step_of_the_slit_runs(slit):
-    done, left_out = steps(slit / "slit_x1d.fits")
+def test_the_slit_is_done_and_shows_its_pictures(slit_run, slit):
+    notebook, _ = slit_run
+    assert notebook.outcome["status"] == "done"
+    assert notebook.outcome["warnings"] == []
+    shown = notebook.pictures()
+    assert set(shown) == {"rate", "nods", "dispersed", "extraction", "spectrum", "parts", "dq"}
+    assert "lines marked at 6.985, 7.74, 8.991, 10.51, 11.9 µm" in shown["spectrum"]
+    done, left_out = steps(slit / f"{WHOLE}_x1d.fits")
     assert done == {
         *("S_DQINIT", "S_SATURA", "S_LASTFR", "S_RESET", "S_LINEAR", "S_RSCD", "S_DARK"),
         *("S_REFPIX", "S_JUMP", "S_RAMP", "S_WCS", "S_BKDSUB", "S_SRCTYP", "S_FLAT"),
         *("S_PTHLOS", "S_PHOTOM", "S_OUTLIR", "S_RESAMP", "S_EXTR1D"),
     }
     assert "S_TACNTR" in left_out
-    assert fits.getval(slit / "slit_s2d.fits", "BUNIT", "SCI") == "MJy/sr"
-    assert fits.getval(slit / "slit_x1d.fits", "SRCTYPE", "EXTRACT1D") == "POINT"
+    assert fits.getval(slit / f"{WHOLE}_s2d.fits", "BUNIT", "SCI") == "MJy/sr"
+    assert fits.getval(slit / f"{WHOLE}_x1d.fits", "SRCTYPE", "EXTRACT1D") == "POINT"
 
 
-@pytest.mark.parametrize(
-    "product", [f"{NODS[0].root}_x1d.fits", f"{NODS[1].root}_x1d.fits", "slit_x1d.fits"]
-)
+@pytest.mark.parametrize("product", [*(plan.root for plan in NODS), WHOLE])
 def test_the_spectrum_in_the_slit_is_the_true_one(archive, slit, product):
     truths = [truth_of(archive, plan) for plan in NODS]
     off = max(abs(truth.header["SLIT_Y"]) for truth in truths)
-    judge_spectrum(truths[0], *spectrum_of(slit / product), off)
+    judge_spectrum(truths[0], *spectrum_of(slit / f"{product}_x1d.fits"), off)
+
+
+def test_the_sky_is_gone_after_the_nods_were_subtracted(slit):
+    roots = [plan.root for plan in NODS]
+    shown = spectra.nods(*([slit / f"{one}_{kind}.fits" for one in roots] for kind in RATES)).data
+    for one in roots:
+        levels = shown[f"{one}_cal.fits"]
+        assert levels["before"] > 1
+        assert levels["subtracted"] == "background subtracted"
+        # In MJy/sr, of a sky of several hundred.
+        assert abs(levels["after"]) < 2
+
+
+RATES = ("rate", "cal")
 
 
 def test_the_source_is_extracted_where_it_is(archive, slit):
@@ -210,13 +194,22 @@ def test_the_source_is_extracted_where_it_is(archive, slit):
         assert x == pytest.approx(truth["STAR_X"] + aside, abs=0.2)
 
 
-def test_a_profile_fits_the_source_and_the_other_nods_shadow(archive, slit):
+def test_a_profile_fits_the_source_and_the_other_nods_shadow(
+    archive, slit, monkeypatch, forget_crds
+):
     """The psf reference: before resampling, which makes the source wider than it says."""
     from jwst.extract_1d import Extract1dStep
 
+    for name, value in environment(archive).items():
+        if value:
+            monkeypatch.setenv(name, value)
+        else:
+            monkeypatch.delenv(name, raising=False)
+    forget_crds()
     truth = truth_of(archive, NODS[0])
     product = str(slit / f"{NODS[0].root}_cal.fits")
     result = Extract1dStep.call(product, extraction_type="optimal", apply_apcorr=False)
+    forget_crds()
     table = result.spec[0].spec_table
     waves, flux = (np.array(table[name], float) for name in ("WAVELENGTH", "FLUX"))
     ratio = flux / truth.continuum(waves)
@@ -225,40 +218,54 @@ def test_a_profile_fits_the_source_and_the_other_nods_shadow(archive, slit):
         assert np.nanmedian(ratio[good]) == pytest.approx(1, abs=0.015), (low, high)
 
 
-def test_the_flight_like_context_mends_pixels(slit, forget_crds, monkeypatch):
-    from jwst.pipeline import Spec2Pipeline
-
-    plan, other = NODS
+def test_stage_2_alone_takes_slopes_and_the_flight_like_context_mends_pixels(reduced, slit):
+    plan = NODS[0]
     before = fits.getdata(slit / f"{plan.root}_x1d.fits", "EXTRACT1D")["NPIXELS"]
-    monkeypatch.setenv("CRDS_CONTEXT", FLIGHT_LIKE)
-    forget_crds()
-    folder = slit / "flight-like"
-    folder.mkdir()
-    rates = [str(slit / f"{p.root}_rate.fits") for p in (plan, other)]
-    monkeypatch.chdir(folder)
-    Spec2Pipeline.call(
-        associate("spec2", plan.root, rates[:1], rates[1:]), output_dir=".", save_results=True
+    rates = [str(slit / f"{one.root}_rate.fits") for one in NODS]
+    notebook, _ = reduced(
+        "stage/spec2.ipynb", inputs=rates, crds_context=FLIGHT_LIKE, quicklook=True
     )
-    forget_crds()
-    product = folder / f"{plan.root}_x1d.fits"
+    shown = notebook.pictures()
+    assert set(shown) == {"rate", "nods", "dispersed", "extraction", "spectrum", "dq"}
+    assert "no background subtracted" in shown["nods"]
+    assert {one["pipeline"] for one in notebook.outcome["products"]} == {"spec2"}
+    product = notebook.folder / "spec2" / f"{plan.root}_x1d.fits"
     assert fits.getval(product, "S_PXREPL") == "COMPLETE"
     after = fits.getdata(product, "EXTRACT1D")["NPIXELS"]
     assert np.nansum(after) >= np.nansum(before)
 
 
-def test_every_step_of_the_time_series_runs(series):
-    done, left_out = steps(series / "series_x1dints.fits")
+def test_stage_3_alone_takes_calibrated_spectra(reduced, slit):
+    given = [str(slit / f"{one.root}_cal.fits") for one in NODS]
+    notebook, _ = reduced("stage/spec3.ipynb", inputs=given)
+    assert set(notebook.pictures()) == {"dispersed", "dq", "extraction", "spectrum", "parts"}
+    mine, theirs = (
+        fits.getdata(folder / f"{WHOLE}_x1d.fits", "EXTRACT1D")["FLUX"]
+        for folder in (notebook.folder / "spec3", slit)
+    )
+    np.testing.assert_array_equal(mine, theirs)
+
+
+def test_the_time_series_is_done_and_shows_its_pictures(series_run, in_time):
+    assert series_run.outcome["status"] == "done"
+    assert series_run.outcome["warnings"] == []
+    shown = series_run.pictures()
+    assert set(shown) == {
+        *("rate", "dispersed", "extraction", "spectrum", "map", "curve", "binned", "dq"),
+    }
+    assert "lines marked at 7.74, 11.9 µm" in shown["spectrum"]
+    done, left_out = steps(in_time / f"{IN_TIME}_x1dints.fits")
     assert done == {
         *("S_DQINIT", "S_SATURA", "S_LASTFR", "S_RESET", "S_LINEAR", "S_RSCD", "S_DARK"),
         *("S_JUMP", "S_RAMP", "S_WCS", "S_SRCTYP", "S_FLAT", "S_PHOTOM", "S_OUTLIR"),
-        "S_EXTR1D",
+        *("S_PXREPL", "S_EXTR1D"),
     }
     assert {"S_PTHLOS", "S_BKDSUB", "S_REFPIX"} <= left_out
 
 
-def test_the_stars_spectrum_is_the_true_one(archive, series):
+def test_the_stars_spectrum_is_the_true_one(archive, in_time):
     truth = truth_of(archive, SERIES)
-    table = fits.getdata(series / "series_x1dints.fits", "EXTRACT1D")
+    table = fits.getdata(in_time / f"{IN_TIME}_x1dints.fits", "EXTRACT1D")
     assert len(table) == SERIES.integrations
     outside = truth.light == 1
     assert outside.sum() > 10
@@ -270,51 +277,55 @@ def test_the_stars_spectrum_is_the_true_one(archive, series):
 
 
 @pytest.fixture(scope="module")
-def white(archive, series):
-    """Times (MJD), white light and its error, and the truth."""
-    table = QTable.read(series / "series_whtlt.ecsv")
-    errors = np.array(fits.getdata(series / "series_x1dints.fits", "EXTRACT1D")["FLUX_ERROR"])
-    error = np.sqrt(np.nansum(errors.astype(float) ** 2, axis=1))
-    flux = np.array(table["whitelight_flux"])
-    return np.array(table["MJD_UTC"]), flux, error, truth_of(archive, SERIES)
+def white(archive, in_time):
+    """The white-light curve, and the truth."""
+    spectra_of = [in_time / f"{IN_TIME}_x1dints.fits"]
+    curve = read_white_light(in_time / f"{IN_TIME}_whtlt.ecsv", spectra_of)
+    return curve, truth_of(archive, SERIES)
 
 
-def fitted(flux, error, curve):
-    """Scale of a light curve's dip, its error, and chi squared."""
-    design = np.stack([np.ones_like(curve), curve - 1], axis=1) / error[:, None]
-    (level, slope), *_ = np.linalg.lstsq(design, flux / error, rcond=None)
-    covariance = np.linalg.inv(design.T @ design)
-    residual = flux / error - design @ (level, slope)
-    return slope / level, np.sqrt(covariance[1, 1]) / level, (residual**2).sum()
+def test_no_pixel_of_the_star_is_missing_in_one_integration_and_there_in_others(in_time):
+    """A median of more neighbours in time than a transit lasts makes outliers of it."""
+    with fits.open(in_time / f"{SERIES.root}_o001_crfints.fits") as hdus:
+        assert (hdus["DQ"].data[:, 8:396, 33:43] & PIXEL["OUTLIER"] != 0).any()
+    table = fits.getdata(in_time / f"{IN_TIME}_x1dints.fits", "EXTRACT1D")
+    assert np.ptp(np.nansum(table["NPIXELS"], axis=1)) == 0
 
 
-def test_white_light_has_the_transits_depth_within_its_error(white):
-    _, flux, error, truth = white
-    scale, uncertainty, chi2 = fitted(flux, error, truth.light)
-    assert uncertainty < 0.15
-    assert abs(scale - 1) < 3 * uncertainty
+def test_white_light_has_the_transits_depth_within_its_error(white, in_time):
+    curve, truth = white
+    found = fit_light(curve.flux, curve.error, truth.light)
+    assert found.error < 0.15
+    assert abs(found.scale - 1) < 3 * found.error
     # Four standard deviations of chi squared.
-    count = len(flux) - 2
-    assert abs(chi2 - count) < 4 * np.sqrt(2 * count)
-    _, _, none = fitted(flux, error, np.roll(truth.light, len(flux) // 2))
-    assert none - chi2 > 25
+    count = len(curve.flux) - 2
+    assert abs(found.chi_squared - count) < 4 * np.sqrt(2 * count)
+    elsewhere = np.roll(truth.light, len(curve.flux) // 2)
+    assert fit_light(curve.flux, curve.error, elsewhere).chi_squared - found.chi_squared > 25
+    shown = series.white_light(
+        [in_time / f"{IN_TIME}_whtlt.ecsv"], [in_time / f"{IN_TIME}_x1dints.fits"]
+    ).data
+    assert abs(shown["depth"] - bottom(truth.light)) < 3 * shown["depth_error"]
+    assert shown["scatter"] == pytest.approx(shown["expected"], rel=0.5)
 
 
 @pytest.mark.parametrize("name", ["middle", "duration"])
 def test_the_transit_is_when_it_was(white, name):
-    times, flux, error, truth = white
-    assert np.diff(times) * 86400 == pytest.approx(13 * SERIES.frame_time, abs=1e-3)
+    curve, truth = white
+    assert np.diff(curve.times) * 86400 == pytest.approx(13 * SERIES.frame_time, abs=1e-3)
     true = getattr(TRANSIT, name)
     tried = true + np.linspace(-0.15, 0.15, 61)
     chi2 = np.array(
         [
-            fitted(flux, error, mean_light(replace(TRANSIT, **{name: value}), SERIES))[2]
+            fit_light(
+                curve.flux, curve.error, mean_light(replace(TRANSIT, **{name: value}), SERIES)
+            ).chi_squared
             for value in tried
         ]
     )
     near = chi2 < chi2.min() + 9  # three standard deviations of one parameter
     assert tried[near][0] <= true <= tried[near][-1]
     assert np.ptp(tried[near]) < 0.15
-    length = len(times) * 13 * SERIES.frame_time
+    length = len(curve.times) * 13 * SERIES.frame_time
     key = {"middle": "TRMIDDLE", "duration": "TRLENGTH"}[name]
     assert truth.header[key] == pytest.approx(true * length)

@@ -1,7 +1,6 @@
-"""The official slitless-spectroscopy pipelines on a simulated field, judged by its truth."""
+"""The notebook of NIRCam's slitless spectroscopy, on a simulated field, judged by its truth."""
 
-import json
-from pathlib import Path
+from __future__ import annotations
 
 import numpy as np
 import pytest
@@ -9,7 +8,9 @@ from astropy.io import fits
 from astropy.table import QTable
 from scipy.optimize import curve_fit
 
-from upramp.practice import environment, grism, make_archive, wfss_scene
+from upramp.kernel.pictures import slitless
+from upramp.practice import grism, wfss_scene
+from upramp.practice.archive import DEFAULT_SEED
 from upramp.practice.instruments import DETECTORS
 from upramp.practice.programs import PROGRAMS
 from upramp.practice.setups import character_of, geometry_of, subarray_of
@@ -18,98 +19,35 @@ pytestmark = [pytest.mark.peer, pytest.mark.slow]
 
 PROGRAM = "nircam-wfss"
 DIRECT, DISPERSED = PROGRAMS[PROGRAM].exposures
+FIELD = "jw99102-o001_practice-field_nircam_clear-f356w"
+SPECTRA = "jw99102-o001_practice-field_nircam_f356w-grismr"
 INNER = (3.2, 3.92)
 """Micrometres between which the filter keeps nearly all light."""
 
 
 @pytest.fixture(scope="module")
-def reduced(tmp_path_factory, forget_crds):
-    """The folder of the products, with the archive in it, and the archive's seed."""
-    from jwst.associations.asn_from_list import asn_from_list
-    from jwst.associations.lib.rules_level3_base import DMS_Level3_Base
-    from jwst.pipeline import Image2Pipeline, Image3Pipeline, Spec2Pipeline, Spec3Pipeline
-
-    from upramp.stages import calibrate
-
-    folder = tmp_path_factory.mktemp("wfss") / "archive"
-    made = make_archive(folder, [PROGRAM])
-    products = folder.parent
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in environment(folder).items():
-            if value:
-                patch.setenv(name, value)
-            else:
-                patch.delenv(name, raising=False)
-        forget_crds()
-        patch.chdir(products)
-        for plan in (DIRECT, DISPERSED):
-            # Bit for bit the official stage 1 (other tests prove it), in a fraction of its time.
-            calibrate(folder / "uncal" / f"{plan.root}_uncal.fits", output_dir=products)
-        Image2Pipeline.call(
-            f"{DIRECT.root}_rate.fits",
-            output_dir=".",
-            save_results=True,
-            steps={"resample": {"skip": True}},
-        )
-        association = asn_from_list(
-            [f"{DIRECT.root}_cal.fits"], rule=DMS_Level3_Base, product_name="direct"
-        )
-        Path("image3.json").write_text(association.dump()[1])
-        Image3Pipeline.call("image3.json", output_dir=".", save_results=True)
-        Path("spec2.json").write_text(json.dumps(_level2_association()))
-        # What cosmic rays of the first group leave in the direct image passes for faint sources.
-        Spec2Pipeline.call(
-            "spec2.json",
-            output_dir=".",
-            save_results=True,
-            steps={"extract_2d": {"wfss_nbright": len(_sources(made.seed))}},
-        )
-        association = asn_from_list(
-            [f"{DISPERSED.root}_cal.fits"], rule=DMS_Level3_Base, product_name="slitless"
-        )
-        association["asn_type"] = "spec3"
-        Path("spec3.json").write_text(association.dump()[1])
-        Spec3Pipeline.call("spec3.json", output_dir=".", save_results=True)
-    yield products, made.seed
-    forget_crds()
-
-
-def _level2_association():
-    members = {
-        "science": f"{DISPERSED.root}_rate.fits",
-        "sourcecat": "direct_cat.ecsv",
-        "segmap": "direct_segm.fits",
-        "direct_image": "direct_i2d.fits",
-    }
-    product = {
-        "name": DISPERSED.root,
-        "members": [{"expname": name, "exptype": kind} for kind, name in members.items()],
-    }
-    return {
-        "asn_type": "spec2",
-        "asn_rule": "DMSLevel2bBase",
-        "program": "99102",
-        "asn_id": "o001",
-        "target": "1",
-        "asn_pool": "none",
-        "products": [product],
-    }
-
-
-def _sources(seed):
+def sources():
     geometry = geometry_of("NRCALONG")
-    return wfss_scene.make_sources(seed, geometry, subarray_of(DISPERSED), DISPERSED.roll)
+    return wfss_scene.make_sources(DEFAULT_SEED, geometry, subarray_of(DISPERSED), DISPERSED.roll)
 
 
 @pytest.fixture(scope="module")
-def sources(reduced):
-    return _sources(reduced[1])
+def done(reduced, sources):
+    """The notebook that was run, and the archive."""
+    # What cosmic rays of the first group leave in the direct image passes for faint sources.
+    steps = {"extract_2d.wfss_nbright": len(sources), "image2.resample.skip": True}
+    return reduced("mode/nircam-wfss.ipynb", PROGRAM, steps=steps)
 
 
 @pytest.fixture(scope="module")
-def labels(reduced, sources):
+def products(done):
+    return done[0].folder / "nircam-wfss"
+
+
+@pytest.fixture(scope="module")
+def labels(products, sources):
     """Each source's label in the official catalogue, and its row there."""
-    catalogue = QTable.read(reduced[0] / "direct_cat.ecsv")
+    catalogue = QTable.read(products / f"{FIELD}_cat.ecsv")
     ra, dec = catalogue["sky_centroid"].ra.deg, catalogue["sky_centroid"].dec.deg
     found = []
     for source in sources:
@@ -135,10 +73,10 @@ def _spectra(file):
 
 
 @pytest.fixture(scope="module", params=["x1d", "c1d"])
-def spectra(reduced, request, sources, labels):
+def spectra(products, request, sources, labels):
     """Each source with its spectrum: wavelength (um), flux and error (Jy)."""
-    name = f"{DISPERSED.root}_x1d.fits" if request.param == "x1d" else "slitless_c1d.fits"
-    found = _spectra(reduced[0] / name)
+    name = f"{DISPERSED.root}_x1d.fits" if request.param == "x1d" else f"{SPECTRA}_c1d.fits"
+    found = _spectra(products / name)
     return [(s, *found[label]) for s, (label, _) in zip(sources, labels, strict=True)]
 
 
@@ -149,14 +87,20 @@ def _away_from_lines(source, wave):
     return away
 
 
-def test_every_step_of_the_mode_ran(reduced):
-    header = fits.getheader(reduced[0] / f"{DISPERSED.root}_cal.fits")
+def test_it_is_done_and_shows_its_pictures(done, products, sources):
+    notebook, _ = done
+    assert notebook.outcome["status"] == "done"
+    assert notebook.outcome["warnings"] == []
+    shown = notebook.pictures()
+    assert set(shown) == {"rate", "field", "boxes", "sources"}
+    assert f"with {len(sources)} boxes of {len(sources)} sources, order 1" in shown["boxes"]
+    header = fits.getheader(products / f"{DISPERSED.root}_cal.fits")
     for keyword in ("S_WCS", "S_BKDSUB", "S_FLAT", "S_EXTR2D", "S_SRCTYP", "S_PHOTOM"):
         assert header[keyword] == "COMPLETE", keyword
-    assert fits.getval(reduced[0] / f"{DISPERSED.root}_x1d.fits", "S_EXTR1D") == "COMPLETE"
-    assert fits.getval(reduced[0] / "slitless_c1d.fits", "S_COMB1D") == "COMPLETE"
+    assert fits.getval(products / f"{DISPERSED.root}_x1d.fits", "S_EXTR1D") == "COMPLETE"
+    assert fits.getval(products / f"{SPECTRA}_c1d.fits", "S_COMB1D") == "COMPLETE"
     # With one direct image, there is nothing to align or to compare it with.
-    assert fits.getval(reduced[0] / "direct_i2d.fits", "S_RESAMP") == "COMPLETE"
+    assert fits.getval(products / f"{FIELD}_i2d.fits", "S_RESAMP") == "COMPLETE"
 
 
 def test_sources_of_the_direct_image_have_their_flux_and_are_points(labels, sources):
@@ -169,7 +113,7 @@ def test_sources_of_the_direct_image_have_their_flux_and_are_points(labels, sour
     assert np.median(ratios) == pytest.approx(1, abs=0.03)
 
 
-def test_the_background_is_known_but_for_an_electron(reduced):
+def test_the_background_is_known_but_for_an_electron(products):
     """The official scale weights by errors that a low count makes small.
 
     The error's Poisson part grows with the measured rate by one electron over gain and
@@ -177,7 +121,7 @@ def test_the_background_is_known_but_for_an_electron(reduced):
     """
     from stdatamodels.jwst import datamodels
 
-    with datamodels.open(reduced[0] / f"{DISPERSED.root}_cal.fits") as model:
+    with datamodels.open(products / f"{DISPERSED.root}_cal.fits") as model:
         scale = model.meta.background.scaling_factor
     assert 1 - 1.6 * _electron() / 0.2 < scale < 1.01
 
@@ -189,23 +133,22 @@ def _electron():
 
 
 @pytest.fixture(scope="module")
-def stripes(reduced):
+def stripes(done, products):
     """Scatter of what noise along rows leaves in eleven of them, DN/s per row.
 
     It is correlated over a row, as a spectrum is: no average along the spectrum helps.
     """
-    folder, seed = reduced
-    gain = character_of("NRCALONG", seed).gain
-    true = fits.getdata(folder / "archive" / "truth" / f"{DISPERSED.root}_truth.fits", "FLUX")
-    with fits.open(folder / f"{DISPERSED.root}_rate.fits") as hdus:
+    gain = character_of("NRCALONG", DEFAULT_SEED).gain
+    true = fits.getdata(done[1] / "truth" / f"{DISPERSED.root}_truth.fits", "FLUX")
+    with fits.open(products / f"{DISPERSED.root}_rate.fits") as hdus:
         rest = np.where(hdus["DQ"].data == 0, hdus["SCI"].data - true / gain, np.nan)
     blocks = rest[8:2032, 600:1320].reshape(-1, 11, 720)
     means = np.nanmedian(blocks, axis=2).mean(axis=1)
     return 1.4826 * np.median(np.abs(means - np.median(means)))
 
 
-def test_continua_are_right_within_a_few_per_cent(spectra, stripes, reduced):
-    with fits.open(reduced[0] / f"{DISPERSED.root}_cal.fits") as hdus:
+def test_continua_are_right_within_a_few_per_cent(spectra, stripes, products):
+    with fits.open(products / f"{DISPERSED.root}_cal.fits") as hdus:
         area = hdus["SCI", 1].header["PIXAR_SR"]
     ratios = []
     for source, wave, flux, _ in spectra:
@@ -219,6 +162,18 @@ def test_continua_are_right_within_a_few_per_cent(spectra, stripes, reduced):
         assert low - 0.02 < ratios[-1] - 1 < high + 0.02
         assert high < 0.12
     assert np.median(ratios) == pytest.approx(1, abs=0.03)
+
+
+def test_boxes_lie_where_the_sources_are(done, products, labels):
+    true = fits.getdata(done[1] / "truth" / f"{DISPERSED.root}_truth.fits", "SOURCES")
+    rate, cal = ([products / f"{DISPERSED.root}_{kind}.fits"] for kind in ("rate", "cal"))
+    boxes = slitless.boxes(rate, cal).data
+    assert len(boxes) == len(true)
+    for place, (label, _) in zip(true, labels, strict=True):
+        ((column, row, width, height),) = boxes[str(label)]
+        # This grism leaves a wavelength inside the filter where it was.
+        assert column < place["x"] < column + width
+        assert row < place["y"] < row + height
 
 
 def test_lines_are_at_their_wavelengths_and_as_strong_as_they_were_made(spectra):
