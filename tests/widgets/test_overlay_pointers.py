@@ -44,11 +44,16 @@ def test_an_arrow_points_to_what_is_not_seen_and_to_nothing_else(image):
 
 
 def test_arrows_follow_the_view(image):
-    pointers = OverlayPointers(image)
+    told = []
+    pointers = OverlayPointers(image, lambda: told.append(pointers.text))
     pointers.follow({"one": square(50, 50), "two": square(900, 50)})
     image.center(900, 50, 60)
     assert pointers.names == ("one",)
     assert arrows(image)["one"] == pytest.approx([-1, 0], abs=1e-6)
+    assert told[-1] == "one"
+    count = len(told)
+    image.center(901, 50, 60)  # the same lie outside
+    assert len(told) == count
     image.xlim, image.ylim = (-100, 1000), (-500, 500)
     assert pointers.names == ()
     assert OUTSIDE not in image.scene.layers
@@ -63,3 +68,5 @@ def test_what_lies_in_one_direction_has_one_arrow(image):
     pointers.follow({**far, "left": square(-400, 50), "nowhere": (np.full(5, np.nan),) * 2})
     assert set(arrows(image)) == {"left", "far 0 and 2 more"}
     assert pointers.names == ("left", "far 0", "far 1", "far 2")
+    pointers.follow({f"far {n}": square(900 + 100 * n, 60) for n in range(11)})
+    assert pointers.text.endswith("far 7 and 3 more")

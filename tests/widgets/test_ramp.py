@@ -92,7 +92,7 @@ def test_a_box_tells_robust_numbers_of_its_slopes(model):
     assert told.sigma == pytest.approx(1.4826 * np.median(np.abs(good - told.median)), rel=1e-4)
     assert (told.least, told.most) == (good.min(), good.max())
     for number in (told.median, told.sigma, told.least, told.most):
-        assert f"{number:.4g}" in sample.text() or f"{number:.6g}" in sample.text()
+        assert f"{number:.4g}" in sample.text()
     assert model.sample(45, 25).slopes is None
 
 

@@ -548,6 +548,7 @@ def test_apertures_outside_the_view_are_pointed_to(overlay, practice_archive):
     assert "NRCA5_FULL" not in shown._pointers.names  # the image is in it
     shown.look_at(float(niriss.ra.mean()), float(niriss.dec.mean()))
     assert "NIS_CEN" not in shown._pointers.names
+    assert "NIS_CEN" not in shown.controls.text.value
     shown.hide_footprints()
     assert OUTSIDE not in shown.image.scene.layers
 

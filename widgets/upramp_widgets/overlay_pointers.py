@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
@@ -24,6 +24,8 @@ OUTSIDE: Final = "apertures outside the view"
 _COLOUR: Final = "#f4f1de"
 _APART: Final = 0.3
 """Radians between two arrows: one arrow points to all that lie in about one direction."""
+_MOST_NAMED: Final = 8
+"""Apertures that are named in words."""
 _ENDS: Final = (0.80, 0.94)
 """Where an arrow begins and ends, as shares of the way from the middle to the edge."""
 _HEAD: Final = 0.022
@@ -39,6 +41,8 @@ class OverlayPointers:
     ----------
     image
         What is looked at.
+    changed
+        Called when a view that moves has others outside.
 
     Attributes
     ----------
@@ -46,11 +50,11 @@ class OverlayPointers:
         Of what is pointed to now, the nearest first.
     """
 
-    def __init__(self, image: ImageView) -> None:
+    def __init__(self, image: ImageView, changed: Callable[[], Any] = lambda: None) -> None:
         self.names: tuple[str, ...] = ()
-        self._image = image
+        self._image, self._changed = image, changed
         self._lines: dict[str, Line] = {}
-        image.observe(self._point, ["xlim", "ylim"])
+        image.observe(self._moved, ["xlim", "ylim"])
 
     def follow(self, lines: Mapping[str, Line]) -> None:
         """Point to other outlines.
@@ -63,7 +67,21 @@ class OverlayPointers:
         self._lines = dict(lines)
         self._point()
 
-    def _point(self, _: Any = None) -> None:
+    @property
+    def text(self) -> str:
+        """What lies outside, in words; empty for nothing."""
+        more = len(self.names) - _MOST_NAMED
+        named = ", ".join(self.names[:_MOST_NAMED])
+        return f"{named} and {more} more" if more > 0 else named
+
+    def _moved(self, _: Any) -> None:
+        before = self.names
+        if self._lines:
+            self._point()
+        if before != self.names:
+            self._changed()
+
+    def _point(self) -> None:
         image = self._image
         outside = _outside(self._lines, image.xlim, image.ylim)
         self.names = tuple(name for name, _, _ in outside)

@@ -123,7 +123,7 @@ class WcsOverlay(Working, Pictured, OverlayCatalogues):
         for name, value in chosen.items():
             setattr(self, name, value)
         self._view = OverlayView(self, self._failed)
-        self._pointers = OverlayPointers(self.image)
+        self._pointers = OverlayPointers(self.image, self.tell)
         self._follow_shapes()
         self.controls = OverlayControls(self)
         row = HBox([self.image, self.controls.bottom], layout=WRAPPED)
@@ -314,7 +314,7 @@ class WcsOverlay(Working, Pictured, OverlayCatalogues):
                 (name, laid.nearest(self.x, self.y)) for name, laid in self.catalogues.items()
             ]
         self.controls.follow({outline.instrument for outline in self.apertures})
-        rows.append(("outside the view", ", ".join(self._pointers.names)))
+        rows.append(("outside the view", self._pointers.text))
         if self.found is not None:
             rows.append(("residuals", str(self.found.statistics)))
         self.controls.tell(rows)

@@ -64,7 +64,7 @@ class BoxStatistics:
         )
 
     def text(self, unit: str) -> str:
-        """Say it in two lines.
+        """Say it in a few short lines.
 
         Parameters
         ----------
@@ -72,7 +72,8 @@ class BoxStatistics:
             Of the values.
         """
         return (
-            f"{self.count} of {self.pixels} pixels: mean {self.mean:.6g}, "
-            f"median {self.median:.6g} {unit}\n"
-            f"robust sigma {self.sigma:.4g}, from {self.least:.6g} to {self.most:.6g} {unit}"
+            f"{self.count} of {self.pixels} pixels, {unit}\n"
+            f"mean {self.mean:.4g}, median {self.median:.4g}\n"
+            f"robust sigma {self.sigma:.4g}\n"
+            f"from {self.least:.4g} to {self.most:.4g}"
         )

@@ -89,8 +89,9 @@ def ramp_picture(
     _frame(draw, axes, font, ink, grid)
     for sample, colour in shown:
         _ramp(draw, axes, sample, colour, paper)
-    title = (now or shown[-1][0]).text().splitlines()
-    draw.text((_LEFT, 6), "   ".join(title[:2]), ink, font)
+    told = now or shown[-1][0]
+    lines = told.text().splitlines()[: 2 if told.pixels == 1 else 3]  # until the slope
+    draw.text((_LEFT, 6), "   ".join(lines), ink, font)
     return image
 
 

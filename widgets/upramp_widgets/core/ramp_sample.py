@@ -154,7 +154,7 @@ class RampSample:
         """Say in a few lines what there is to see."""
         who = f"pixel ({self.x:g}, {self.y:g})"
         if self.pixels > 1:
-            who = f"mean of {self.pixels} pixels around ({self.x:g}, {self.y:g})"
+            who = f"mean of {self.pixels} pixels\naround ({self.x:g}, {self.y:g})"
         lines = [f"{who}, integration {self.integration + 1}"]
         if self.fit is None:
             lines.append("no slope")
