@@ -81,7 +81,7 @@ def subtraction(calints: Sequence[Path], psfsub: Sequence[Path], *, half: float 
             where.set_title(f"{before.root} {name}", fontsize=8)
         colour_bar(shown, list(axes), before.unit)
     text = (
-        f"{len(pairs)} exposures of {pairs[0][0].target} before and after the star was "
+        f"{_counted(len(pairs))} of {pairs[0][0].target} before and after the star was "
         f"subtracted: pixels within {half:g} arcsec scatter "
         f"{', '.join(f'{one:.3g}' for one in less)} times less"
     )
@@ -91,6 +91,10 @@ def subtraction(calints: Sequence[Path], psfsub: Sequence[Path], *, half: float 
 def _scatter(image: Any) -> float:
     finite = image[np.isfinite(image)]
     return float(np.std(finite)) if finite.size else float("nan")
+
+
+def _counted(exposures: int) -> str:
+    return f"{exposures} exposure{'' if exposures == 1 else 's'}"
 
 
 def _quiet(image: Any) -> float:
@@ -206,7 +210,7 @@ def rolls(
     colour_bar(shown, list(row), images[0].unit)
     angles = [one.north for one in images]
     text = (
-        f"{len(images)} exposures of {images[0].target} without the star, north at "
+        f"{_counted(len(images))} of {images[0].target} without the star, north at "
         f"{', '.join(f'{one:.1f}' for one in angles)} degrees from up"
     )
     return picture_of(drawn, text, {"north": angles, "exposures": [one.root for one in images]})
