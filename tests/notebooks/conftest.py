@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import shutil
 
 import pytest
 
 from upramp.kernel.install import install
 from upramp.notebooks import list_notebooks
+from upramp.practice import make_archive
 from upramp.practice.crds_context import CODE_DEFAULTS
 
 
@@ -79,6 +82,37 @@ def run_notebook(name, folder, archive, *, context=CODE_DEFAULTS, **parameters):
             str(source), str(target), parameters, cwd=str(folder), progress_bar=False
         )
     return Executed(target, folder)
+
+
+def _linked(source, target):
+    """Give a file a second name, or copy it where there is none to be had."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
+@pytest.fixture(scope="session")
+def grown(practice_archive, tmp_path_factory):
+    """Give what adds programs to the practice archive, in a folder of its own.
+
+    What is there is not made again, and files are replaced as wholes: the archive
+    itself stays as it is.
+    """
+
+    def grow(*programs):
+        folder = tmp_path_factory.mktemp("grown") / "archive"
+        shutil.copytree(practice_archive, folder, copy_function=_linked)
+        make_archive(folder, programs)
+        return folder
+
+    return grow
+
+
+@pytest.fixture(scope="session")
+def run_in():
+    """Give what runs a notebook of this installation in a folder, on an archive."""
+    return run_notebook
 
 
 @pytest.fixture

@@ -79,8 +79,9 @@ def mosaic(i2d: Sequence[Path], crf: Sequence[Path], cat: Sequence[Path]) -> Pic
     axes.legend(fontsize=7, loc="upper right", framealpha=0.8, facecolor="#333333", labelcolor="w")
     sky, scatter = sky_of(image)
     text = (
-        f"mosaic {path.name} of {len(crf)} exposures, {image.shape[1]} x {image.shape[0]} pixels: "
-        f"{len(table)} sources over a sky of {sky:.3g} ± {scatter:.2g} {unit}"
+        f"mosaic {path.name} of {len(crf)} {_exposures(len(crf))}, {image.shape[1]} x "
+        f"{image.shape[0]} pixels: {len(table)} sources over a sky of "
+        f"{sky:.3g} ± {scatter:.2g} {unit}"
     )
     data = {"sources": len(table), "exposures": len(crf), "sky": sky, "scatter": scatter}
     return picture_of(drawn, text, data)
@@ -136,6 +137,10 @@ def coverage(i2d: Sequence[Path]) -> Picture:
         f"exposures; median error {median_of(errors):.3g} {unit}"
     )
     return picture_of(drawn, text, {"exposures": share, "error": median_of(errors)})
+
+
+def _exposures(count: int) -> str:
+    return "exposure" if count == 1 else "exposures"
 
 
 def mosaic_of(i2d: Sequence[Path]) -> Path:
