@@ -3,10 +3,12 @@
 from dataclasses import replace
 
 import numpy as np
+import pysiaf
 import pytest
 
 from upramp.practice.coronagraphs import CORONAGRAPHS, SAMPLES, Place, image, stops_field
 from upramp.practice.instruments import DETECTORS
+from upramp.practice.optics import DIAMETER
 from upramp.practice.wavefronts import drift, pupil_axis
 
 SEED = 5
@@ -92,3 +94,19 @@ def test_only_the_phase_mask_has_a_field_stop():
     assert stops_field(DETECTORS["MIRIMAGE-4QPM"])
     assert not stops_field(DETECTORS["NRCALONG-MASK335R"])
     assert not stops_field(DETECTORS["MIRIMAGE"])
+
+
+def test_the_field_and_the_middle_of_the_mask_are_those_of_the_aperture_file():
+    siaf = pysiaf.Siaf("MIRI")
+    field, window = siaf["MIRIM_CORON1065"], siaf["MIRIM_MASK1065"]
+    assert (field.V2Ref, field.V3Ref) == (window.V2Ref, window.V3Ref)
+    corners = np.array(field.corners("idl"))
+    assert PHASE.field == pytest.approx(np.ptp(corners, axis=1).mean(), rel=0.03)
+    # Beside the mask's middle there is as much on all sides.
+    assert np.abs(corners.mean(axis=1)).max() < 0.02 * PHASE.field
+
+
+def test_half_the_light_passes_the_round_mask_at_six_resolution_elements():
+    """As the mission documents it for its wavelength, 3.35 micrometres."""
+    six = 6 * np.degrees(3.35e-6 / DIAMETER) * 3600
+    assert pytest.approx(six, rel=0.02) == ROUND.size
