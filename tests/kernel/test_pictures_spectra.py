@@ -226,3 +226,6 @@ def test_the_direct_image_is_drawn_with_its_catalogue(tmp_path):
     assert slitless.field([i2d], [cat]).data == {"sources": 2, "extended": 1}
     table[:0].write(cat, format="ascii.ecsv", overwrite=True)
     assert slitless.field([i2d], [cat]).data["sources"] == 0
+    QTable({"label": [1]}).write(cat, format="ascii.ecsv", overwrite=True)
+    with pytest.raises(InputError, match="it has no column xcentroid"):
+        slitless.field([i2d], [cat])

@@ -18,7 +18,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Dip", "LightCurve", "binned", "find_dip", "read_photometry", "read_white_light"]
+__all__ = [
+    "Dip",
+    "LightCurve",
+    "binned",
+    "find_dip",
+    "read_photometry",
+    "read_table",
+    "read_white_light",
+]
 
 _WHITE: Final = "whitelight_flux"
 _MOST: Final = 150
@@ -109,10 +117,8 @@ def read_photometry(path: Path) -> LightCurve:
     InputError
         If it is none.
     """
-    table = _table(path)
     needed = ("MJD", "net_aperture_sum", "net_aperture_sum_err")
-    if missing := [name for name in needed if name not in table.colnames]:
-        raise InputError(path, f"it has no column {missing[0]}", "give a product phot")
+    table = read_table(path, needed, "phot")
     times, flux, error = (np.asarray(_plain(table[name]), np.float64) for name in needed)
     place = None
     if {"centroid_x", "centroid_y"} <= set(table.colnames):
@@ -139,9 +145,9 @@ def read_white_light(path: Path, spectra: Sequence[Path]) -> LightCurve:
     InputError
         If it is none, or its spectra are missing or are others.
     """
-    table = _table(path)
+    table = read_table(path, ("MJD_UTC",), "whtlt")
     column = next((name for name in table.colnames if name.startswith(_WHITE)), None)
-    if column is None or "MJD_UTC" not in table.colnames:
+    if column is None:
         raise InputError(path, f"it has no column {_WHITE}", "give a product whtlt")
     source = same_exposure(path, spectra)
     if source is None:
@@ -158,13 +164,32 @@ def read_white_light(path: Path, spectra: Sequence[Path]) -> LightCurve:
     return _checked(LightCurve(path.name, times, flux, error, series.unit))
 
 
-def _table(path: Path) -> Any:
+def read_table(path: Path, columns: Sequence[str], kind: str) -> Any:
+    """Read an official table.
+
+    Parameters
+    ----------
+    path
+        Its file, in ECSV.
+    columns
+        What it must have.
+    kind
+        The kind of product that has them.
+
+    Raises
+    ------
+    InputError
+        If it is no table, or lacks a column.
+    """
     from astropy.table import QTable
 
     try:
-        return QTable.read(path, format="ascii.ecsv")
+        table = QTable.read(path, format="ascii.ecsv")
     except (OSError, ValueError) as error:
         raise InputError(path, "it is no table in ECSV", "give a product of stage 3") from error
+    if missing := [name for name in columns if name not in table.colnames]:
+        raise InputError(path, f"it has no column {missing[0]}", f"give a product {kind}")
+    return table
 
 
 def _plain(column: Any) -> Any:

@@ -18,6 +18,7 @@ from .light_curves import (
     binned,
     find_dip,
     read_photometry,
+    read_table,
     read_white_light,
 )
 from .spectral_files import Series, read_series
@@ -57,15 +58,14 @@ def aperture(image: Sequence[Path], phot: Sequence[Path]) -> Picture:
     UsageError
         If there is none.
     """
-    from astropy.table import QTable
-
     import upramp
 
     path = first(image, "series of images")
-    table = QTable.read(first(phot, "photometry"), format="ascii.ecsv")
+    names = ("aperture_x", "aperture_y")
+    table = read_table(first(phot, "photometry"), names, "phot")
     x, y = (
-        float(np.nanmedian(np.asarray(getattr(table[name], "value", table[name]), np.float64)))
-        for name in ("aperture_x", "aperture_y")
+        float(median(np.asarray(getattr(table[name], "value", table[name]), np.float64)))
+        for name in names
     )
     place = (x, y)
     radii = [float(one) for one in _RADII.findall(str(table.meta.get("apertures", "")))]

@@ -11,6 +11,7 @@ from upramp.errors import UsageError
 from .dispersed_images import Cutout, median, read_cutouts
 from .drawing import Picture, figure, first, picture_of, stretched
 from .extracted_spectra import draw_lines, draw_spectrum
+from .light_curves import read_table
 from .spectral_files import Spectrum, is_of_exposure, practice_lines, read_spectra, same_exposure
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ __all__ = ["boxes", "field", "sources"]
 _ORDERS: Final = {1: "#ff8fa3", 2: "#ffd166"}
 _OTHER: Final = "white"
 _COLUMNS: Final = 2
+_PLACE: Final = ("xcentroid", "ycentroid")
 _SCALE: Final = (0.5, 99.7)
 
 
@@ -47,13 +49,11 @@ def field(i2d: Sequence[Path], cat: Sequence[Path]) -> Picture:
     UsageError
         If there is none.
     """
-    from astropy.table import QTable
-
     import upramp
 
     catalogue = first(cat, "catalogue of sources")
     path = same_exposure(catalogue, i2d) or first(i2d, "direct image")
-    table = QTable.read(catalogue, format="ascii.ecsv")
+    table = read_table(catalogue, (*_PLACE, "label", "is_extended"), "cat")
     with upramp.open(path) as opened:
         data = np.array(opened.data, np.float32)
         unit = str(opened.header.get("BUNIT") or "")
@@ -87,9 +87,6 @@ def field(i2d: Sequence[Path], cat: Sequence[Path]) -> Picture:
         f"extended"
     )
     return picture_of(drawn, text, {"sources": len(table), "extended": int(extended.sum())})
-
-
-_PLACE: Final = ("xcentroid", "ycentroid")
 
 
 def boxes(rate: Sequence[Path], cal: Sequence[Path]) -> Picture:
