@@ -42,6 +42,9 @@ def image(folder, name, shape=(9, 40), *, turned=False, kind=datamodels.SlitMode
     describe(model)
     model.meta.wcs = coordinates(turned)
     model.meta.wcsinfo.dispersion_direction = 2 if turned else 1
+    if kind is datamodels.SlitModel:
+        # Of the subarray on the detector.
+        model.xstart, model.ystart = 1, 529
     model.meta.bunit_data = "MJy/sr"
     model.meta.cal_step.bkg_subtract = "COMPLETE" if done == "YES" else "SKIPPED"
     model.save(folder / name)

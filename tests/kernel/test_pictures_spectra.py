@@ -26,6 +26,7 @@ def test_a_spectrum_lies_with_its_wavelengths_to_the_right(tmp_path, turned):
     # What is flagged as unusable has no value.
     assert np.argwhere(np.isnan(found.data)).tolist() == [[0, 0]]
     assert found.names == (("row", "column") if turned else ("column", "row"))
+    assert found.region == (slice(0, shape[0]), slice(0, shape[1]))
 
 
 def test_of_integrations_the_median_is_drawn_with_its_own_error(tmp_path):
@@ -189,6 +190,8 @@ def test_cutouts_have_their_boxes_and_wavelengths(products):
     assert (first.source, first.order, first.box) == (3, 1, (4, 6, 30, 5))
     assert second.box == (10, 20, 30, 5)
     np.testing.assert_allclose(second.image.middle, FIRST + STEP * np.arange(30))
+    # Of the exposure's image, not of the cutout.
+    assert second.image.region == (slice(20, 25), slice(10, 40))
 
 
 def test_boxes_are_drawn_on_the_slopes_of_the_same_exposure(products, tmp_path):

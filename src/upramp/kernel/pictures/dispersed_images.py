@@ -34,7 +34,7 @@ class DispersedImage:
     names
         What these pixels are called in the product: row or column.
     region
-        The part of the product's image that this is.
+        The part of the exposure's image that this is.
     turned
         Whether the product is dispersed along its columns.
     """
@@ -132,7 +132,9 @@ def read_dispersed(path: Path, number: int = 0) -> DispersedImage:
                 path.name, "it is no image with wavelengths", "give a product of stage 2 or 3"
             )
         turned = getattr(part.meta.wcsinfo, "dispersion_direction", None) == 2
-        return _cut(part, wcs, turned=turned)
+        # A whole exposure tells here where its subarray is on the detector.
+        corner = (0, 0) if slits is None else _corner(part)
+        return _cut(part, wcs, corner, turned=turned)
 
 
 def read_cutouts(path: Path) -> list[Cutout]:
@@ -156,20 +158,23 @@ def read_cutouts(path: Path) -> list[Cutout]:
             if getattr(slit.meta, "wcs", None) is None or slit.source_id is None:
                 continue
             turned = slit.meta.wcsinfo.dispersion_direction == 2
-            # They are counted from 1 in the whole image.
-            box = (
-                *(int(slit.xstart) - 1, int(slit.ystart) - 1),
-                *(int(slit.xsize), int(slit.ysize)),
-            )
+            box = (*_corner(slit), int(slit.xsize), int(slit.ysize))
             order = int(slit.meta.wcsinfo.spectral_order or 0)
-            image = _cut(slit, slit.meta.wcs, turned=turned)
+            image = _cut(slit, slit.meta.wcs, _corner(slit), turned=turned)
             found.append(Cutout(int(slit.source_id), order, box, image))
     if not found:
         raise UsageError(path.name, "there are no sources in it", "give spectra of a whole field")
     return found
 
 
-def _cut(part: Any, wcs: Any, *, turned: bool) -> DispersedImage:
+def _corner(part: Any) -> tuple[int, int]:
+    """Give the column and row of the whole image that a slit begins at."""
+    first = (getattr(part, "xstart", None), getattr(part, "ystart", None))
+    # They are counted from 1.
+    return (int(first[0] or 1) - 1, int(first[1] or 1) - 1)
+
+
+def _cut(part: Any, wcs: Any, corner: tuple[int, int], *, turned: bool) -> DispersedImage:
     """Give what lies inside the bounds of the world coordinates."""
     ny, nx = part.data.shape[-2:]
     box = wcs.bounding_box
@@ -177,7 +182,11 @@ def _cut(part: Any, wcs: Any, *, turned: bool) -> DispersedImage:
     columns, rows = whole if box is None else box.bounding_box(order="F")
     x = slice(max(0, int(np.ceil(columns[0]))), min(nx, int(np.floor(columns[1])) + 1))
     y = slice(max(0, int(np.ceil(rows[0]))), min(ny, int(np.floor(rows[1])) + 1))
-    region = (y, x)
+    left, below = corner
+    region = (
+        slice(below + y.start, below + y.stop),
+        slice(left + x.start, left + x.stop),
+    )
     grid_y, grid_x = np.mgrid[y, x]
     wavelength = np.asarray(wcs(grid_x, grid_y)[2], np.float64)
     data = np.asarray(part.data[..., y, x], np.float32)
