@@ -60,7 +60,9 @@ def measure(archive, products, plans, seed, *, catalogue="", radius=5.0, apart=2
     psf = psf_of(plans[0].detector, plans[0].filter, seed)
     with datamodels.open(path) as model:
         true, x, y = _isolated(archive, products, plans, model, catalogue, apart)
-        found = [_photometry(model, psf, *place, radius) for place in zip(x, y, strict=True)]
+        # Parts of a star's light within the circle, and within the ring's edges.
+        held = psf.encircled_energy(np.array([radius, *_RING]))
+        found = [_photometry(model, held, *place, radius) for place in zip(x, y, strict=True)]
     flux, error, column, row = np.array(found).T
     return Measured(true, flux, error, np.hypot(column - x, row - y))
 
@@ -113,7 +115,7 @@ def _large_hits(archive, plan):
     return np.stack([large["x"], large["y"]], 1).astype(float)
 
 
-def _photometry(model, psf, x, y, radius):
+def _photometry(model, held, x, y, radius):
     """Flux in Jy inside a circle, corrected by the PSF, its error, and the core's centroid."""
     half = 24
     i, j = round(x), round(y)
@@ -125,7 +127,6 @@ def _photometry(model, psf, x, y, radius):
     data = data - np.median(data[(distance > _RING[0]) & (distance < _RING[1])])
     # Pixels on the rim count by the part of them that is inside.
     inside = np.clip(radius + 0.5 - distance, 0, 1)
-    held = psf.encircled_energy(np.array([radius, *_RING]))
     in_ring = (held[2] - held[1]) / (_RING[1] ** 2 - _RING[0] ** 2) * radius**2
     unit = model.meta.photometry.pixelarea_steradians * 1e6 / (held[0] - in_ring)
     cx = cy = 0.0

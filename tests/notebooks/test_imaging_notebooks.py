@@ -1,4 +1,4 @@
-"""MIRI's and NIRISS's imaging notebooks, and those of stages 2 and 3, judged by the truth."""
+"""MIRI's and NIRISS's imaging notebooks, and that of stage 3, judged by the truth."""
 
 from __future__ import annotations
 
@@ -94,22 +94,6 @@ def test_the_catalogue_has_magnitudes_of_both_systems(reduced, mode):
         assert np.isfinite(np.array(catalogue[name], float)).mean() > 0.5
     (mosaic,) = path.parent.glob("*-o001_*_i2d.fits")
     assert fits.getval(mosaic, "BUNIT", "SCI") == "MJy/sr"
-
-
-def test_stage_2_alone_gives_the_bits_of_the_mode(reduced, archive, run_in, tmp_path):
-    mode = reduced["miri-imaging"].folder / "miri-imaging"
-    root = PROGRAMS["miri-imaging"].exposures[0].root
-    done = run_in(
-        "stage/image2.ipynb",
-        tmp_path,
-        archive,
-        inputs=[str(mode / f"{root}_rate.fits")],
-        reference_product=str(mode / f"{root}_cal.fits"),
-        strict=True,
-    )
-    assert "nothing to do" in done.text("stage-1")
-    assert "1 of 1 products are identical" in done.text("compare")
-    assert set(done.pictures()) == {"rate", "cal", "change", "sky", "i2d", "dq"}
 
 
 def test_stage_3_alone_gives_the_bits_of_the_mode(reduced, archive, run_in, tmp_path):
