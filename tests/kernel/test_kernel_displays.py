@@ -15,6 +15,7 @@ from upramp.errors import UsageError
 from upramp.kernel import displays, pictures
 from upramp.kernel.flags import count_flags, is_flags
 from upramp.kernel.markup import Card
+from upramp.kernel.pictures import detector
 from upramp.kernel.provenance import of_object, provenance_card
 from upramp.kernel.thumbnails import thumbnail
 
@@ -225,7 +226,7 @@ def test_without_a_jump_a_bright_good_pixel_tells():
 def test_segments_end_at_jumps_and_bad_groups():
     jumps = np.array([0, 0, 1, 0, 0, 1, 0], bool)
     bad = np.array([0, 0, 0, 0, 1, 0, 0], bool)
-    assert list(pictures._segments(jumps, bad)) == [(0, 2), (2, 4), (5, 7)]
+    assert list(detector._segments(jumps, bad)) == [(0, 2), (2, 4), (5, 7)]
 
 
 @pytest.mark.parametrize(("pixel", "integration"), [((9, 0), 0), ((0, -1), 0), ((0, 0), 1)])
