@@ -142,8 +142,10 @@ def stretched(
     low, middle, high = (
         np.percentile(finite, (percentiles[0], 50, percentiles[1])) if finite.size else (0, 0.5, 1)
     )
+    # Whatever the unit, the ends of the scale must differ.
+    least = max(1e-6 * float(max(abs(low), abs(high))), 1e-30)
     norm = AsinhNorm(
-        max(float(middle - low), 1e-6), vmin=float(low), vmax=float(max(high, low + 1e-6))
+        max(float(middle - low), least), vmin=float(low), vmax=float(max(high, low + least))
     )
     drawn = axes.imshow(
         shown, origin="lower", norm=norm, cmap=cmap, extent=extent or edges, aspect=aspect
