@@ -35,7 +35,7 @@ def test_ticks_have_no_more_digits_than_tell_them_apart():
     assert drawing._round_values(values) == [0.0, 0.1, 1.0, 10.0, 100.0]
     assert drawing._round_values(np.array([1.234, 1.241, 1.252])) == [1.234, 1.241, 1.25]
     # What is rounded beyond an end is left out.
-    assert drawing._round_values(np.array([0.96, 1.96, 2.96])) == [2.0]
+    assert drawing._round_values(np.array([0.97, 1.96, 2.95])) == [1.0, 2.0]
 
 
 @pytest.mark.parametrize("values", [np.full((3, 3), np.nan), np.zeros((3, 3)), [[5.0]]])
