@@ -2,8 +2,8 @@
 
 ``python docs/make_gallery.py ARCHIVE [--only NAME]... [--work DIR]``: runs each notebook by
 papermill on a practice archive, which is made (with the programs that the notebooks name) where
-there is none, and writes a page of what it showed: text, cells, pictures. Nothing is retouched;
-a notebook that fails has no page, and the script ends with an error.
+there is none, and writes a page of what it showed: text, cells, pictures, these with fewer colours.
+A notebook that fails has no page, and the script ends with an error.
 """  # noqa: INP001 - a script, not a package
 
 from __future__ import annotations
@@ -86,6 +86,13 @@ def page(notebook: Notebook, document: dict[str, Any], folder: Path) -> list[Pat
     ]
     (folder / f"{stem}.md").write_text("\n".join(lines), encoding="utf-8")
     return pictures
+
+
+def forget(notebook: Notebook, folder: Path) -> None:
+    """Take a notebook's page and pictures away: those of an earlier run."""
+    stem = notebook.name.removesuffix(".ipynb").replace("/", "-")
+    for file in [folder / f"{stem}.md", *(folder / "images").glob(f"{stem}-*.png")]:
+        file.unlink(missing_ok=True)
 
 
 def plain(text: str, document: dict[str, Any]) -> list[str]:
@@ -171,7 +178,9 @@ def main() -> int:
         except Exception as error:  # noqa: BLE001 - the others are still made
             say(f"{notebook.name} failed: {error}")
             failed.append(notebook.name)
+            forget(notebook, GALLERY)
             continue
+        forget(notebook, GALLERY)
         page(notebook, document, GALLERY)
         say(f"{notebook.name} {document['seconds']:.0f} s")
         (work / "seconds.json").write_text(
