@@ -39,7 +39,7 @@ class Executed:
         page = self.html()
         found = {}
         for cell in self.document["cells"]:
-            if "run.show(" not in "".join(cell["source"]):
+            if cell["cell_type"] != "code" or "run.show(" not in "".join(cell["source"]):
                 continue
             (data,) = [one["data"] for one in cell["outputs"] if "data" in one]
             png = data.get("image/png")

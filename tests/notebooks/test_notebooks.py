@@ -180,3 +180,19 @@ def test_what_fails_is_told_in_the_last_cell_and_in_the_outcome(execute, tmp_pat
     assert outcome["status"] == "failed"
     (failure,) = outcome["failures"]
     assert (failure["step"], failure["file"]) == ("reading", "no_such_uncal.fits")
+
+
+def test_a_step_that_fails_is_told_with_its_file_and_why(execute, tmp_path):
+    import papermill
+
+    (dark := tmp_path / "dark.fits").write_text("no reference")
+    with pytest.raises(papermill.PapermillExecutionError) as caught:
+        execute(STAGE_1, steps={"dark_current.override_dark": str(dark)})
+    assert "detector1 failed" in caught.value.evalue
+    assert "dark.fits" in caught.value.evalue
+    outcome = json.loads((tmp_path / "calibrated" / "detector1_outcome.json").read_text())
+    assert outcome["status"] == "failed"
+    (failure,) = outcome["failures"]
+    assert (failure["step"], failure["file"]) == ("detector1", EXPOSURE)
+    assert outcome["steps"][0]["status"] == "failed"
+    assert not outcome["products"]

@@ -10,14 +10,14 @@ import pytest
 from astropy.io import fits
 
 import upramp.stages
-from upramp.errors import CalibrationError, InputError, UsageError
+from upramp.errors import CalibrationError, InputError, OutputError, UsageError
 from upramp.stages.reduction import Reduction, checked_choices
 from upramp.stages.reduction.members import (
     first_of_each,
     later_groups,
     look_at,
+    second_stage_association,
     sources_for,
-    spec2_association,
 )
 from upramp.stages.reduction.records import Product
 from upramp.stages.result import Result
@@ -154,7 +154,7 @@ def test_an_exposure_whose_last_stage_is_another_notebooks_is_named(tmp_path, ca
 def test_a_mask_of_another_exposure_is_refused_before_anything_is_made(tmp_path, calibrated):
     mask = tmp_path / "mask.fits"
     fits.PrimaryHDU(header=fits.Header({"MASKOF": "jw9_uncal.fits"})).writeto(mask)
-    with pytest.raises(UsageError, match="none of these exposures"):
+    with pytest.raises(UsageError, match="none of these raw exposures"):
         reduction(tmp_path, product(tmp_path, "jw1", "uncal"), mask=str(mask))
     assert not (tmp_path / "out").exists()
     raw = [tmp_path / "jw1_uncal.fits", product(tmp_path, "jw9", "uncal")]
@@ -175,6 +175,121 @@ def test_a_damaged_file_is_noted_and_others_go_on(tmp_path, calibrated):
     run = reduction(tmp_path, bad, product(tmp_path, "jw1", "uncal"))
     assert [failure.file for failure in run.failures] == ["jw0_uncal.fits"]
     assert len(run.calibrate("detector1")) == 1
+
+
+def test_nothing_is_combined_while_nobody_knows_what_could_not_be_read(tmp_path, calibrated):
+    (bad := tmp_path / "jw0_cal.fits").write_bytes(b"no FITS")
+    run = reduction(tmp_path, bad, product(tmp_path, "jw1", "cal"))
+    (step,) = run.calibrate("image3")
+    assert step.status == "not done"
+    assert "jw0_cal.fits" in step.reason
+
+
+def test_an_exposure_without_background_does_not_wait_for_others(tmp_path, calibrated):
+    series = NODS | {"EXP_TYPE": "MIR_LRS-SLITLESS", "PATTTYPE": "NONE"}
+    files = [product(tmp_path, name, "uncal", **series) for name in ("jw1bad", "jw2")]
+    run = reduction(tmp_path, *files, pipelines=("detector1", "spec2"))
+    run.calibrate("detector1")
+    assert [step.status for step in run.calibrate("spec2")] == ["done"]
+
+
+def test_a_nod_waits_for_its_background_in_either_order(tmp_path, calibrated):
+    for number, names in enumerate((("jw1bad", "jw2"), ("jw1", "jw2bad"))):
+        (folder := tmp_path / str(number)).mkdir()
+        files = [product(folder, name, "uncal", **NODS) for name in names]
+        run = reduction(folder, *files, pipelines=("detector1", "spec2"))
+        run.calibrate("detector1")
+        (step,) = run.calibrate("spec2")
+        assert step.status == "not done"
+        assert "background" in step.reason
+
+
+def test_empty_sky_is_subtracted_and_in_no_product(tmp_path, calibrated):
+    star, sky = {"EXP_TYPE": "MIR_LYOT", "FILTER": "F2300C"}, {"BKGDTARG": True, "TARGPROP": "SKY"}
+    files = [
+        product(tmp_path, "jw1", "rate", **star),
+        product(tmp_path, "jw2", "rate", **star, **sky),
+    ]
+    one, two = map(look_at, files)
+    (folder := tmp_path / "folder").mkdir()
+    made = json.loads(second_stage_association(one, [one, two], {}, folder).read_text())
+    assert made["asn_type"] == "image2"
+    assert made["products"][0]["members"][1]["exptype"] == "background"
+    assert second_stage_association(two, [one, two], {}, folder) is None
+    groups = later_groups([one, two])
+    assert [[member.root for member in group] for _, group in groups] == [["jw1"]]
+    assert len(later_groups([two])) == 1
+
+
+def test_two_products_of_one_name_are_refused(tmp_path, calibrated):
+    series = {"EXP_TYPE": "NRC_TSIMAGE", "TSOVISIT": True, "NINTS": 5}
+    files = [
+        product(tmp_path, f"jw{detector}", "calints", **series, DETECTOR=detector)
+        for detector in ("NRCB1", "NRCB2")
+    ]
+    run = reduction(tmp_path, *files, pipelines=("tso3",))
+    assert [step.status for step in run.calibrate("tso3")] == ["done", "failed"]
+    assert "would have the name" in run.failures[0].problem
+
+
+def test_pairs_of_wavefront_images_are_of_one_detector(tmp_path):
+    wave = {"PATTTYPE": "WFSC"}
+    detectors = ("NRCA1", "NRCA3", "NRCA1", "NRCA3")
+    files = [
+        product(tmp_path, f"jw{number}", "cal", **wave, DETECTOR=detector)
+        for number, detector in enumerate(detectors)
+    ]
+    groups = later_groups([look_at(file) for file in files])
+    assert [[one.root for one in group] for _, group in groups] == [["jw0", "jw2"], ["jw1", "jw3"]]
+
+
+def test_names_of_ones_own_are_told_apart(tmp_path, calibrated):
+    files = [product(tmp_path, "my_star", "uncal"), product(tmp_path, "my_planet", "uncal")]
+    assert len(reduction(tmp_path, *files).members) == 2
+
+
+def test_images_of_the_guider_go_on_to_stage_3(tmp_path, calibrated):
+    image = {"EXP_TYPE": "FGS_IMAGE", "INSTRUME": "FGS", "DETECTOR": "GUIDER1"}
+    run = reduction(tmp_path, product(tmp_path, "jw1", "cal", **image), pipelines=("image3",))
+    assert [step.status for step in run.calibrate("image3")] == ["done"]
+
+
+def test_an_association_brings_its_members(tmp_path, calibrated):
+    files = [product(tmp_path, f"jw{number}", "cal") for number in (1, 2)]
+    members = [{"expname": file.name, "exptype": "science"} for file in files]
+    content = {
+        "asn_type": "image3",
+        "asn_id": "o001",
+        "products": [{"name": "jw_mosaic", "members": members}],
+    }
+    (association := tmp_path / "jw_asn.json").write_text(json.dumps(content))
+    run = reduction(tmp_path, association)
+    assert run.files("cal") == files
+    assert [step.status for step in run.calibrate("image3")] == ["done"]
+    assert [one["file"] for one in outcome(tmp_path)["inputs"]] == [
+        *("jw_asn.json", "jw1_cal.fits", "jw2_cal.fits")
+    ]
+
+
+def test_a_mask_of_an_exposure_that_a_quick_look_leaves_out_is_refused(tmp_path, calibrated):
+    mask = tmp_path / "mask.fits"
+    fits.PrimaryHDU(header=fits.Header({"MASKOF": "jw2_uncal.fits"})).writeto(mask)
+    raw = [product(tmp_path, f"jw{number}", "uncal") for number in (1, 2)]
+    reduction(tmp_path, *raw, mask=str(mask))
+    with pytest.raises(UsageError, match="none of these raw exposures"):
+        reduction(tmp_path, *raw, mask=str(mask), quicklook=True)
+
+
+def test_a_full_disk_while_a_pipeline_begins_is_a_failure_that_is_told(tmp_path, monkeypatch):
+    run = reduction(tmp_path, product(tmp_path, "jw1", "rate"))
+
+    def full(*_):
+        raise OutputError(tmp_path, "there is no room left on the disk", "free some space")
+
+    monkeypatch.setattr("upramp.stages.reduction.run.staging_directory", full)
+    run.calibrate("image2")
+    assert "no room left" in str(run.failures[0])
+    assert run.finish() == "failed"
 
 
 def test_an_unforeseen_fault_is_told_and_not_raised(tmp_path, monkeypatch):
@@ -236,7 +351,7 @@ def test_reference_stars_go_with_each_target(tmp_path):
 def test_nods_have_each_other_for_their_background(tmp_path):
     one, two = (look_at(product(tmp_path, f"jw{number}", **NODS)) for number in (1, 2))
     (folder := tmp_path / "folder").mkdir()
-    file = spec2_association(one, [one, two], {}, folder)
+    file = second_stage_association(one, [one, two], {}, folder)
     (made,) = json.loads(file.read_text())["products"]
     assert made["name"] == "jw1"
     assert [(each["expname"], each["exptype"]) for each in made["members"]] == [
@@ -244,13 +359,13 @@ def test_nods_have_each_other_for_their_background(tmp_path):
         ("jw2_rate.fits", "background"),
     ]
     assert (folder / "jw2_rate.fits").is_file()
-    assert spec2_association(one, [one], {}, folder) is None
+    assert second_stage_association(one, [one], {}, folder) is None
 
 
 def test_spectra_of_a_field_need_its_sources(tmp_path):
     member = look_at(product(tmp_path, "jw1", **GRISM))
     with pytest.raises(InputError, match="need the sources of a direct image"):
-        spec2_association(member, [], {}, tmp_path)
+        second_stage_association(member, [], {}, tmp_path)
 
 
 def test_spectra_take_the_sources_of_the_image_through_their_own_filter(tmp_path):
@@ -259,12 +374,13 @@ def test_spectra_take_the_sources_of_the_image_through_their_own_filter(tmp_path
     ours = product(tmp_path, "jw-b", "i2d", PUPIL="CLEAR")
     cat, segm = ([tmp_path / f"jw-{n}_{end}" for n in "ab"] for end in ("cat.ecsv", "segm.fits"))
     files = {"i2d": [other, ours], "cat": cat, "segm": segm}
-    assert sources_for(member, files) == {"i2d": ours, "cat": cat[1], "segm": segm[1]}
-    # Better those of another filter than none.
-    assert sources_for(member, files | {"i2d": [other]})["cat"] == cat[0]
-    assert sources_for(member, {}) == {}
+    assert sources_for(member, files) == ({"i2d": ours, "cat": cat[1], "segm": segm[1]}, True)
+    # Better those of another filter than none, but not in silence.
+    found, same_filter = sources_for(member, files | {"i2d": [other]})
+    assert (found["cat"], same_filter) == (cat[0], False)
+    assert sources_for(member, {}) == ({}, True)
     niriss = GRISM | {"EXP_TYPE": "NIS_WFSS", "FILTER": "GR150R", "PUPIL": "F356W"}
-    assert sources_for(look_at(product(tmp_path, "jw2", **niriss)), files)["i2d"] == ours
+    assert sources_for(look_at(product(tmp_path, "jw2", **niriss)), files)[0]["i2d"] == ours
 
 
 def test_the_image_of_a_single_exposure_has_no_catalogue_and_is_not_taken(tmp_path, calibrated):
@@ -279,7 +395,7 @@ def test_the_image_of_a_single_exposure_has_no_catalogue_and_is_not_taken(tmp_pa
         Product(single, "i2d", "image2", ("jw1",)),
         Product(whole, "i2d", "image3", ("jw1",)),
     ]
-    assert run._direct()["i2d"] == [whole]
+    assert run._combined()["i2d"] == [whole]
 
 
 def test_products_are_compared_with_those_of_reference(tmp_path, calibrated):
@@ -293,9 +409,10 @@ def test_products_are_compared_with_those_of_reference(tmp_path, calibrated):
     assert found["identical"]
     with fits.open(reference / "jw1_rate.fits", "update") as file:
         file["SCI"].data[0, 0] = 1
-    run.comparisons.clear()
-    assert not run.compare()[0]["identical"]
-    assert run.failures[0].step == "comparison"
+    for _ in range(2):  # a cell may run again
+        (found,) = run.compare()
+        assert not found["identical"]
+        assert [failure.step for failure in run.failures] == ["comparison"]
 
 
 def test_a_product_of_reference_that_nothing_belongs_to_fails(tmp_path, calibrated):
@@ -304,6 +421,23 @@ def test_a_product_of_reference_that_nothing_belongs_to_fails(tmp_path, calibrat
     run.calibrate("detector1")
     run.compare()
     assert "no product of this name" in str(run.failures[0])
+
+
+def test_a_folder_of_reference_without_any_of_the_products_fails(tmp_path, calibrated):
+    (reference := tmp_path / "reference").mkdir()
+    raw = product(tmp_path, "jw1", "uncal")
+    run = reduction(tmp_path, raw, reference_product=str(reference))
+    run.calibrate("detector1")
+    run.compare()
+    assert "holds no product of the names made" in str(run.failures[0])
+
+
+def test_a_product_of_reference_where_products_go_is_refused(tmp_path, calibrated):
+    (folder := tmp_path / "out").mkdir()
+    reference = product(folder, "jw1", "rate")
+    for given in (folder, reference):
+        with pytest.raises(UsageError, match="would be overwritten"):
+            reduction(tmp_path, tmp_path / "jw1_uncal.fits", reference_product=str(given))
 
 
 def test_a_warning_is_a_failure_where_the_reduction_is_strict(tmp_path, calibrated):

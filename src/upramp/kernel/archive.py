@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -76,9 +77,10 @@ def find_exposures(name: str, environment: Mapping[str, str] | None = None) -> l
     elif path.is_file() or not any(mark in name for mark in "*?["):
         return [find_exposure(name, environment)]
     alone = path.name == name
-    tried = [path.parent, *(_places(environment) if alone else [])]
+    tried = [Path(), *(_places(environment) if alone else [])]
     for folder in tried:
-        found = sorted(file for file in folder.glob(path.name) if file.is_file())
+        pattern = os.path.join(folder, path)  # noqa: PTH118 - folders may be patterns too
+        found = sorted(Path(one) for one in glob.glob(pattern) if Path(one).is_file())  # noqa: PTH207
         if found:
             return found
     raise InputError(

@@ -182,23 +182,21 @@ def checked_choices(
         if not isinstance(value, bool):
             raise UsageError(name, f"it cannot be {value!r}", "give True or False")
     engine = _engine(engine)
+    folder = _folder(output_dir)
     references = _texts("reference_product", reference_product, empty=True)
     for one in references:
         if one == OFFICIAL and _FIRST_STAGE & set(pipelines):
             continue
-        if not Path(one).expanduser().exists():
-            raise UsageError(
-                one, "there is no such reference product", "check the path, or leave it empty"
-            )
+        _require_reference(_expanded(one), folder)
     return Choices(
         tuple(pipelines),
         _texts("inputs", inputs),
-        _folder(output_dir),
+        folder,
         engine,
         _context(crds_context),
         _sorted(pipelines, _flat(steps)),
         _mask(mask, engine, pipelines),
-        references,
+        tuple(one if one == OFFICIAL else str(_expanded(one)) for one in references),
         strict,
         quicklook,
     )
@@ -245,9 +243,10 @@ def _folder(value: Any) -> Path:
     folder = _text("output_dir", value)
     if not folder:
         raise UsageError("output_dir", "it is empty", "name a folder for the products")
-    if os.path.lexists(folder) and not Path(folder).is_dir():
+    path = _expanded(folder)
+    if os.path.lexists(path) and not path.is_dir():
         raise UsageError(folder, "it is a file", "name a folder for the products")
-    return Path(folder).expanduser()
+    return path
 
 
 def _mask(value: Any, engine: str, pipelines: Sequence[str]) -> str | None:
@@ -260,9 +259,28 @@ def _mask(value: Any, engine: str, pipelines: Sequence[str]) -> str | None:
         raise UsageError(
             "mask", "the official pipeline takes no mask of groups", "use engine upramp"
         )
-    if not Path(mask).expanduser().is_file():
+    path = _expanded(mask)
+    if not path.is_file():
         raise UsageError(mask, "there is no such mask", "check the path, or leave it empty")
-    return mask
+    return str(path)
+
+
+def _require_reference(path: Path, folder: Path) -> None:
+    if not path.exists():
+        raise UsageError(
+            path, "there is no such reference product", "check the path, or leave it empty"
+        )
+    if folder.exists() and folder.samefile(path if path.is_dir() else path.parent):
+        raise UsageError(
+            path,
+            "this product of reference is in output_dir, where it would be overwritten",
+            "choose another output_dir",
+        )
+
+
+def _expanded(text: str) -> Path:
+    # Unlike Path.expanduser this leaves the home of a user that there is not as it is.
+    return Path(os.path.expanduser(text))  # noqa: PTH111
 
 
 def _text(name: str, value: Any) -> str:
@@ -322,10 +340,21 @@ def _sorted(
             takers = _takers(pipelines, name)
         for pipeline in takers:
             to_pipeline_keywords(_specification(pipeline), {name: value})
+            _require_file(name, value)
             if name in found.setdefault(pipeline, {}):
                 raise UsageError(name, f"it is given twice for {pipeline}", "leave one out")
             found[pipeline][name] = value
     return found
+
+
+def _require_file(name: str, value: Any) -> None:
+    """Refuse a file that is not there now rather than when its step begins."""
+    parameter = name.rpartition(".")[2]
+    text = value.strip() if isinstance(value, str) else ""
+    is_catalogue = parameter == "abs_refcat" and bool(Path(text).suffix)
+    is_reference = parameter.startswith("override_") and text not in {"", "N/A"}
+    if (is_catalogue or is_reference) and not Path(text).is_file():
+        raise UsageError(name, f"there is no file {text}", "check the path")
 
 
 def _takers(pipelines: Sequence[str], name: str) -> list[str]:

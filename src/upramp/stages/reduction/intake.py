@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from upramp.errors import InputError, UsageError
-from upramp.stages.associations import is_association, read_association
+from upramp.exposure.instruments import GUIDER_TYPES
+from upramp.stages.associations import Association, is_association, read_association
 from upramp.stages.masks import root as mask_root
 from upramp.stages.official_specs import pipeline_name
 from upramp.stages.pipelines import later_pipeline
@@ -19,6 +19,7 @@ from .members import Member, first_of_each, look_at
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from .choices import Choices
 
@@ -54,6 +55,9 @@ class Intake:
     associations: list[tuple[Path, str]] = field(default_factory=list)
     """Association files, each with the pipeline that it is for."""
     warnings: list[str] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
+    """What could not be read, so that nobody knows what it belongs to."""
+    _found: list[Path] = field(default_factory=list)
 
     def take(self) -> None:
         """Find the files and look at each.
@@ -65,34 +69,37 @@ class Intake:
         """
         for name in self.choices.inputs:
             with self.noting("reading", name):
-                for path in self.find(name):
-                    if path not in self.files:
-                        self.files.append(path)
-        for path in self.files:
+                self.unread.append(name)
+                found = self.find(name)
+                self.unread.pop()
+                self._found += [path for path in found if path not in self._found]
+        for path in self._found:
             with self.noting("reading", path.name):
                 self._look(path)
-        if (
-            self.choices.mask is not None
-            and self.members
-            and not masked(self.choices, self.members)
-        ):
+        if self.choices.quicklook:
+            count, self.members = len(self.members), first_of_each(self.members)
+            if left := count - len(self.members):
+                self.warnings.append(f"a quick look: {left} of {count} exposures are left out")
+            if self.associations:
+                self.warnings.append("a quick look: associations are reduced whole")
+        self.files += [member.path for member in self.members]
+        raw = [member for member in self.members if member.kind == "uncal"]
+        if self.choices.mask is not None and self.members and not masked(self.choices, raw):
             raise UsageError(
                 self.choices.mask,
-                "it is the mask of none of these exposures",
+                "it is the mask of none of these raw exposures",
                 "give the exposure that it was drawn on, or leave it out",
             )
-        if self.choices.quicklook:
-            found, self.members = len(self.members), first_of_each(self.members)
-            if left := found - len(self.members):
-                self.warnings.append(f"a quick look: {left} of {found} exposures are left out")
 
     def _look(self, path: Path) -> None:
         if is_association(path):
             self._take_association(path)
         elif "spec2" in self.choices.pipelines and suffix_of(path) in DIRECT:
-            return
+            self.files.append(path)
         else:
+            self.unread.append(path.name)
             member = look_at(path)
+            self.unread.pop()
             self._require_ours(member)
             for other in self.members:
                 if other.root == member.root:
@@ -104,7 +111,9 @@ class Intake:
             self.members.append(member)
 
     def _take_association(self, path: Path) -> None:
-        content = read_association(path, stage_of(self.choices.pipelines[-1]))
+        self.unread.append(path.name)
+        content = self._association(path)
+        self.unread.pop()
         pipeline = NAMES.get(content.pipeline or "")
         if pipeline not in self.choices.pipelines:
             raise InputError(
@@ -113,6 +122,17 @@ class Intake:
                 f"give one for {' or '.join(self.choices.pipelines)}",
             )
         self.associations.append((path, pipeline))
+        self.files += [path, *(member.path for member in content.members)]
+
+    def _association(self, path: Path) -> Association:
+        """Read an association for the first of the reduction's stages that it is for."""
+        *others, last = sorted({max(2, stage_of(one)) for one in self.choices.pipelines})
+        for stage in others:
+            try:
+                return read_association(path, stage)
+            except InputError:
+                continue
+        return read_association(path, last)
 
     def _require_ours(self, member: Member) -> None:
         """Refuse an exposure that the reduction would not take to its end."""
@@ -180,7 +200,7 @@ def next_pipeline(member: Member) -> str | None:
         If there is none for its type.
     """
     stage = _STAGES.get(member.kind)
-    guides = str(member.facts.exp_type).startswith("FGS_") and member.kind == "cal"
+    guides = member.facts.exp_type in GUIDER_TYPES and member.kind == "cal"
     return None if stage is None or guides else pipeline_of(member, stage)
 
 
@@ -204,7 +224,7 @@ def masked(choices: Choices, members: Sequence[Member]) -> list[Member]:
     from astropy.io import fits
 
     try:
-        named = fits.getheader(Path(choices.mask).expanduser()).get("MASKOF")
+        named = fits.getheader(choices.mask).get("MASKOF")
     except (OSError, ValueError) as error:
         raise InputError(
             choices.mask, "it is no FITS file", "give a mask that was saved as FITS"

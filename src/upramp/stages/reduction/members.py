@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from upramp.atomic import write_text
 from upramp.errors import InputError
+from upramp.stages.calibration import stem
 from upramp.stages.facts import Facts, facts_of
 from upramp.stages.made_associations import lay_beside
 from upramp.stages.pipelines import (
@@ -24,18 +25,18 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+_KINDS: Final = re.compile(r"_(uncal|rate|rateints|cal|calints)\Z")
+
 __all__ = [
     "Member",
     "first_of_each",
+    "holds_background",
     "later_groups",
     "look_at",
+    "second_stage_association",
     "sources_for",
-    "spec2_association",
     "takes_integrations",
 ]
-
-_DETECTOR: Final = re.compile(r"(NRC[AB])\w+")
-_SUFFIX: Final = re.compile(r"_([a-z0-9]+(?:-[a-z]+)?)$")
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,8 @@ class Member:
 
     @property
     def root(self) -> str:
-        """What its products share in their names."""
-        return _SUFFIX.sub("", self.path.name.removesuffix(".gz").removesuffix(".fits"))
+        """What its products share in their names: all but a known kind at the end."""
+        return _KINDS.sub("", stem(self.path))
 
 
 def look_at(path: Path) -> Member:
@@ -125,13 +126,14 @@ def takes_integrations(facts: Facts) -> bool:
     return facts.exp_type in REFERENCE_STARS or is_series(facts)
 
 
-def spec2_association(
+def second_stage_association(
     member: Member, others: Sequence[Member], direct: Mapping[str, Path], folder: Path
 ) -> Path | None:
-    """Write the association that stage 2 of a spectrum needs, if it needs one.
+    """Write the association that stage 2 needs of an exposure, if it needs one.
 
-    A nod in the slit has the other nods for its background; a whole field's spectra
-    need the sources of the direct image.
+    Exposures of empty sky are subtracted from those like them; a nod in the slit has
+    the other nods for its background too; a whole field's spectra need the sources of
+    the direct image.
 
     Parameters
     ----------
@@ -165,13 +167,14 @@ def spec2_association(
                 "give the direct image's exposures too",
             )
         beside = [(purpose, direct[one]) for one, purpose in purposes.items() if one in direct]
-    elif member.facts.exp_type == "MIR_LRS-FIXEDSLIT":
-        beside = [("background", one.path) for one in others if _nods_with(member, one)]
+    else:
+        beside = [("background", one.path) for one in others if holds_background(member, one)]
     if not beside:
         return None
+    kind = "image2" if member.facts.exp_type in IMAGE2 else "spec2"
     members = [("science", member.path), *beside]
     content = {
-        "asn_type": "spec2",
+        "asn_type": kind,
         "asn_rule": "DMSLevel2bBase",
         "asn_id": f"o{member.facts.observation or '001'}",
         "asn_pool": "none",
@@ -186,12 +189,14 @@ def spec2_association(
         ],
     }
     lay_beside([path for _, path in members], folder)
-    file = folder / f"{member.root}_spec2_asn.json"
+    file = folder / f"{member.root}_{kind}_asn.json"
     write_text(file, json.dumps(content, indent=4) + "\n")
     return file
 
 
-def sources_for(member: Member, files: Mapping[str, Sequence[Path]]) -> dict[str, Path]:
+def sources_for(
+    member: Member, files: Mapping[str, Sequence[Path]]
+) -> tuple[dict[str, Path], bool]:
     """Choose the products of a direct image that an exposure of a whole field's spectra needs.
 
     Parameters
@@ -207,6 +212,8 @@ def sources_for(member: Member, files: Mapping[str, Sequence[Path]]) -> dict[str
     dict
         A file by suffix, all of one product where there are such: of the image through
         the exposure's own filter, else of the first.
+    bool
+        Whether that image went through the exposure's own filter.
     """
     images = list(files.get("i2d", ()))
     ours = [path for path in images if _light(look_at(path).facts) & _light(member.facts)]
@@ -217,7 +224,7 @@ def sources_for(member: Member, files: Mapping[str, Sequence[Path]]) -> dict[str
         same = [path for path in having if image is not None and _stem(path) == _stem(image)]
         if chosen := [*same, *having]:
             found[suffix] = chosen[0]
-    return found
+    return found, bool(ours) or image is None
 
 
 def _light(facts: Facts) -> set[str]:
@@ -230,14 +237,31 @@ def _stem(path: Path) -> str:
     return path.name.rpartition("_")[0]
 
 
-def _nods_with(member: Member, other: Member) -> bool:
-    """Tell whether another exposure holds the sky at a nod's place: a nod itself, or empty sky."""
+def holds_background(member: Member, other: Member) -> bool:
+    """Tell whether an exposure has another for its background: empty sky, or another nod.
+
+    Parameters
+    ----------
+    member
+        The exposure.
+    other
+        The other one.
+    """
     one, two = member.facts, other.facts
-    same = (one.exp_type, one.filter, one.subarray) == (two.exp_type, two.filter, two.subarray)
-    if other.path == member.path or not same or one.is_background:
+    if other.path == member.path or one.is_background or one.exp_type in WFSS:
         return False
-    nods = "NOD" in (one.pattern or "").upper() and one.target == two.target
-    return two.is_background or (nods and one.observation == two.observation)
+    if _instrument_set_up(one) != _instrument_set_up(two):
+        return False
+    nods = one.exp_type == "MIR_LRS-FIXEDSLIT" and "NOD" in (one.pattern or "").upper()
+    same = (one.target, one.observation) == (two.target, two.observation)
+    return two.is_background or (nods and same)
+
+
+def _instrument_set_up(facts: Facts) -> tuple[object, ...]:
+    return (
+        *(facts.exp_type, facts.detector, facts.filter, facts.pupil, facts.grating),
+        facts.subarray,
+    )
 
 
 def later_groups(members: Sequence[Member]) -> list[tuple[str, list[Member]]]:
@@ -252,7 +276,8 @@ def later_groups(members: Sequence[Member]) -> list[tuple[str, list[Member]]]:
     -------
     list of tuple
         The official pipeline and the members of each product. Reference stars are
-        in the group of each target that they were observed for.
+        in the group of each target that they were observed for. Exposures of empty
+        sky are in none, unless there are no others.
 
     Raises
     ------
@@ -261,7 +286,10 @@ def later_groups(members: Sequence[Member]) -> list[tuple[str, list[Member]]]:
     """
     groups: dict[tuple[object, ...], list[Member]] = {}
     stars: list[Member] = []
+    sky_alone = all(member.facts.is_background for member in members)
     for member in members:
+        if member.facts.is_background and not sky_alone:
+            continue
         facts = member.facts
         if facts.exp_type in REFERENCE_STARS and facts.is_psf:
             stars.append(member)
@@ -292,8 +320,8 @@ def _product_of(member: Member) -> tuple[object, ...]:
         *(pipeline, facts.program, facts.exp_type, facts.filter, facts.pupil, facts.grating),
         facts.is_background or facts.target,
     )
-    if pipeline == "Tso3Pipeline":
-        # Each series by itself, its segments together.
+    if pipeline in {"Tso3Pipeline", "WfsCombineStep"}:
+        # Each series by itself, its segments together; pairs are of one detector.
         return (*key, facts.observation, facts.activity, facts.detector)
     return key
 

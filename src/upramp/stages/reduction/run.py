@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from upramp.atomic import staging_directory
 from upramp.errors import CalibrationError, InputError, UprampError, UsageError
 from upramp.progress import Silent
+from upramp.stages.made_associations import Loose, associate
 from upramp.stages.pipelines import WFSS, later_pipeline
 from upramp.stages.places import made_folder
 
@@ -22,9 +23,10 @@ from .collector import only_what_is_new
 from .intake import DIRECT, Intake, masked, next_pipeline, suffix_of
 from .members import (
     Member,
+    holds_background,
     later_groups,
+    second_stage_association,
     sources_for,
-    spec2_association,
     takes_integrations,
 )
 from .outcome_file import OutcomeFile
@@ -64,7 +66,7 @@ class Reduction:
     find: Callable[[str], Sequence[Path]] = lambda name: [Path(name)]
     progress: Callable[[], Progress] = Silent
     inputs: list[Path] = field(default_factory=list)
-    """The files that it takes, all that were found."""
+    """The files that it takes."""
     members: list[Member] = field(default_factory=list)
     """Its exposures, each as far as it has come."""
     products: list[Product] = field(default_factory=list)
@@ -77,6 +79,9 @@ class Reduction:
     outcome: OutcomeFile = field(init=False)
     _associations: list[tuple[Path, str]] = field(default_factory=list)
     _lost: list[Member] = field(default_factory=list)
+    _unread: list[str] = field(default_factory=list)
+    _names: dict[str, str] = field(default_factory=dict)
+    """Names of products of stage 3, each with the first exposure that it is made of."""
 
     def __post_init__(self) -> None:
         self.outcome = OutcomeFile(self)
@@ -99,7 +104,7 @@ class Reduction:
         intake.take()
         made_folder(self.choices.output_dir)
         self.inputs, self.members = intake.files, intake.members
-        self._associations = intake.associations
+        self._associations, self._unread = intake.associations, intake.unread
         self.warnings += intake.warnings
         self.outcome.write("running")
 
@@ -126,6 +131,14 @@ class Reduction:
             )
         before = len(self.steps)
         waiting = [one for one in self.members if self._next_or_none(one) == pipeline]
+        with self._noting(pipeline, self.choices.output_dir.name):
+            self._calibrate(pipeline, waiting, arguments)
+            self.outcome.write("running")
+        return self.steps[before:]
+
+    def _calibrate(
+        self, pipeline: str, waiting: Sequence[Member], arguments: dict[str, Any]
+    ) -> None:
         if pipeline in _STAGE_1:
             for member in waiting:
                 self._first_stage(pipeline, member, arguments)
@@ -137,8 +150,6 @@ class Reduction:
         for path, theirs in self._associations:
             if theirs == pipeline:
                 self._run(pipeline, [path.name], path, stage=stage_of(pipeline), **arguments)
-        self.outcome.write("running")
-        return self.steps[before:]
 
     def _next_or_none(self, member: Member) -> str | None:
         try:
@@ -163,36 +174,49 @@ class Reduction:
     ) -> None:
         names = [member.path.name]
         with staging_directory(self.choices.output_dir) as folder:
-            given: Path | None = None
-            if pipeline == "spec2":
-                try:
-                    self._require_backgrounds(member)
-                    direct = sources_for(member, self._direct())
-                    given = spec2_association(member, waiting, direct, folder)
-                except UprampError as error:
-                    self._not_done(pipeline, names, error)
-                    self._lose(member)
-                    return
+            try:
+                self._require_backgrounds(member, waiting)
+                direct = self._direct(member) if member.facts.exp_type in WFSS else {}
+                given = second_stage_association(member, waiting, direct, folder)
+            except UprampError as error:
+                self._not_done(pipeline, names, error)
+                self._lose(member)
+                return
             made = self._run(
                 pipeline, names, given or member.path, member=member, stage=2, **arguments
             )
         self._went_on(member, made, _STAGE_2)
 
-    def _direct(self) -> dict[str, list[Path]]:
-        """Give the direct images' products, made here or given; a single exposure has none."""
+    def _direct(self, member: Member) -> dict[str, Path]:
+        """Give the direct image's products, made here or given; a single exposure has none."""
+        found, same_filter = sources_for(member, self._combined())
+        if not same_filter:
+            self.warnings.append(
+                f"{member.path.name}: its sources are of an image through another filter,"
+                f" {found['i2d'].name}"
+            )
+        return found
+
+    def _combined(self) -> dict[str, list[Path]]:
         single = {one.path for one in self.products if one.pipeline == "image2"}
         return {
             suffix: [path for path in self.files(suffix) if path not in single]
             for suffix in DIRECT
         }
 
-    def _require_backgrounds(self, member: Member) -> None:
-        lost = [one for one in self._lost if one.facts.exp_type == member.facts.exp_type]
-        if lost and member.facts.exp_type not in WFSS:
+    def _require_backgrounds(self, member: Member, waiting: Sequence[Member]) -> None:
+        """Refuse an exposure whose background is not there, since it failed or was not read."""
+        lost = [
+            one.path.name
+            for one in self._lost
+            if one not in waiting and holds_background(member, one)
+        ]
+        nods = "NOD" in (member.facts.pattern or "").upper()
+        if lost or (nods and self._unread):
             raise CalibrationError(
-                lost[0].path,
-                "it failed before, and others have it for their background",
-                "mend that first",
+                (lost or self._unread)[0],
+                f"it failed before, and {member.path.name} may have it for its background",
+                "mend that first, or leave it out",
             )
 
     def _third_stage(
@@ -209,16 +233,32 @@ class Reduction:
             if NAMES[official] != pipeline:
                 continue
             names = [one.path.name for one in group]
-            missing = [one for one in group if id(one) in lost]
+            missing = [one.path.name for one in group if id(one) in lost] or self._unread
             if missing:
                 without = CalibrationError(
-                    missing[0].path.name,
+                    missing[0],
                     "it failed before, and nothing is made without it",
-                    "mend that first, or leave the exposure out",
+                    "mend that first, or leave it out",
                 )
                 self._not_done(pipeline, names, without)
                 continue
+            try:
+                self._require_own_name(group)
+            except UprampError as error:
+                self._failed(pipeline, names, error, 0.0)
+                continue
             self._run(pipeline, names, [one.path for one in group], stage=3, **arguments)
+
+    def _require_own_name(self, group: Sequence[Member]) -> None:
+        """Refuse exposures whose product would replace one that was made of others."""
+        made = associate([Loose(one.path.name, one.kind, one.facts) for one in group])
+        other = self._names.setdefault(made.product, group[0].path.name)
+        if other != group[0].path.name:
+            raise CalibrationError(
+                group[0].path.name,
+                f"its product would have the name of that of {other}, {made.product}",
+                "reduce it by itself, into another folder",
+            )
 
     def _last_pipeline(self, member: Member) -> str | None:
         try:
@@ -310,6 +350,9 @@ class Reduction:
         """
         from upramp.stages.compare import compare
 
+        # A cell may run again.
+        self.comparisons.clear()
+        self.failures = [one for one in self.failures if one.step != "comparison"]
         for reference in self._references():
             ours = next((one for one in self.products if one.path.name == reference.name), None)
             with self._noting("comparison", reference.name):
@@ -339,11 +382,17 @@ class Reduction:
         made = {one.path.name for one in self.products if one.path.suffix == ".fits"}
         found: list[Path] = []
         for name in self.choices.reference_products:
-            path = Path(name).expanduser()
+            path = Path(name)
             if name == OFFICIAL:
                 found += [one for one in self._made_officially() if one.name in made]
             elif path.is_dir():
-                found += [path / one for one in sorted(made) if (path / one).is_file()]
+                there = [path / one for one in sorted(made) if (path / one).is_file()]
+                if not there:
+                    with self._noting("comparison", path.name):
+                        raise InputError(
+                            path, "it holds no product of the names made", "name another folder"
+                        )
+                found += there
             else:
                 found.append(path)
         return found
@@ -431,7 +480,7 @@ class _Noting:
         pass
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> bool:
-        if not isinstance(error, UprampError):
+        if not isinstance(error, Exception):
             return False
         self._reduction.failures.append(failure_of(self._step, self._file, error))
         return True
