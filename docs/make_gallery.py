@@ -2,7 +2,7 @@
 
 ``python docs/make_gallery.py ARCHIVE [--only NAME]... [--work DIR]``: runs each notebook by
 papermill on a practice archive, which is made (with the programs that the notebooks name) where
-there is none, and writes a page of what it showed: text, cells, pictures, these with fewer colours.
+there is none, and writes a page of what it showed: text, cells, and pictures with fewer colours.
 A notebook that fails has no page, and the script ends with an error.
 """  # noqa: INP001 - a script, not a package
 

@@ -36,3 +36,15 @@ def test_a_kind_that_must_be_there_and_is_not_is_told(run):
 def test_a_kind_that_may_be_missing_is_given_as_an_empty_list(run):
     assert run.show(curve, "phot?", "whtlt?", "x1dints?").text == "1 0 0"
     assert not run.reduction.warnings
+
+
+def test_the_first_of_several_kinds_that_there_is_is_drawn(run):
+    run.reduction.products += [Product(Path("jw1_calints.fits"), "calints", "image2", ("jw1",))]
+    assert run.show(curve, "cal|calints", "calints|phot").text == "1 1"
+    assert "cal or crf" in run.show(curve, "cal|crf").to_text()
+
+
+def test_what_not_every_exposure_has_is_no_failure_where_it_is_missing(run):
+    shown = run.show(curve, "i2d", optional=True)
+    assert "no product of the kind i2d" in shown.to_text()
+    assert not run.reduction.warnings

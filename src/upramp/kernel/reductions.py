@@ -105,7 +105,13 @@ class NotebookRun:
         card = Card(f"{pipeline}: {done} of {len(steps)} done", rows, header=header, kind=kind)
         return None if bar.conclude(card) else card
 
-    def show(self, draw: Callable[..., Picture], *suffixes: str, **options: Any) -> Picture | Card:
+    def show(
+        self,
+        draw: Callable[..., Picture],
+        *suffixes: str,
+        optional: bool = False,
+        **options: Any,
+    ) -> Picture | Card:
         """Draw a picture of products.
 
         Parameters
@@ -113,8 +119,10 @@ class NotebookRun:
         draw
             What draws it: takes a list of files for each kind.
         *suffixes
-            The kinds: ``rate``, ``i2d``; with ``?`` those that there may be none of, for which
-            it takes an empty list.
+            The kinds: ``rate``, ``i2d``; ``cal|calints`` for the first of them that there is;
+            with ``?`` those that there may be none of, for which it takes an empty list.
+        optional
+            Whether there may be none, since not every exposure has such products.
         **options
             More for it.
 
@@ -125,17 +133,18 @@ class NotebookRun:
             a failure.
         """
         title = draw.__name__.replace("_", " ")
-        files = [self.reduction.files(suffix.removesuffix("?")) for suffix in suffixes]
+        files = [self._files(suffix.removesuffix("?")) for suffix in suffixes]
         missing = [
-            suffix
+            suffix.replace("|", " or ")
             for suffix, found in zip(suffixes, files, strict=True)
             if not found and not suffix.endswith("?")
         ]
         if missing:
             why = f"there is no product of the kind {' or '.join(missing)}"
-            if not self.reduction.failures:
+            if not self.reduction.failures and not optional:
                 self.reduction.warn(f"picture {title}", why)
-            return Card(f"No picture of {title}", notes=[f"{why.capitalize()}."], kind="notice")
+            kind = "plain" if optional else "notice"
+            return Card(f"No picture of {title}", notes=[f"{why.capitalize()}."], kind=kind)
         try:
             return draw(*files, **options)
         except Exception as error:
@@ -147,6 +156,12 @@ class NotebookRun:
             )
             self.reduction.warn(f"picture {title}", told)
             return Card(f"No picture of {title}", notes=[told], kind="notice")
+
+    def _files(self, kinds: str) -> list[Path]:
+        """Give the files of the first of some kinds that there is."""
+        return next(
+            (found for kind in kinds.split("|") if (found := self.reduction.files(kind))), []
+        )
 
     def products(self) -> Card:
         """Show what was made."""
