@@ -76,6 +76,8 @@ def run_notebook(name, folder, archive, *, context=CODE_DEFAULTS, **parameters):
         patch.setenv("IPYTHONDIR", str(folder / "ipython"))
         patch.setenv("UPRAMP_ARCHIVE", str(archive))
         patch.setenv("CRDS_CONTEXT", context)
+        for variable in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+            patch.setenv(variable, "http://127.0.0.1:9")  # where nobody answers: no network
         for variable in ("CRDS_PATH", "CRDS_SERVER_URL", "JPY_SESSION_NAME"):
             patch.delenv(variable, raising=False)
         papermill.execute_notebook(

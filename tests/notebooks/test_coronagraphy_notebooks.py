@@ -23,7 +23,7 @@ from upramp.practice.target_scene import image_of_source
 
 pytestmark = [pytest.mark.peer, pytest.mark.slow]
 
-PICTURES = {"references", "subtraction", "rolls", "limits", "combined"}
+PICTURES = {"dq", "references", "subtraction", "rolls", "limits", "combined"}
 # KLIP's own truncation: with fewer references than this, all of them are used.
 TRUNCATION = 50
 REACH = 40
@@ -223,7 +223,7 @@ def test_the_notebook_is_done_and_shows_its_pictures(chain):
     assert outcome["warnings"] == []
     assert outcome["contexts"] == [chain.case.context]
     shown = chain.notebook.pictures()
-    assert set(shown) == PICTURES
+    assert set(shown) == {"rate"} | PICTURES
     assert "before and after the star was subtracted" in shown["subtraction"]
     made = {one["suffix"] for one in outcome["products"]}
     coron3 = {"crfints", "psfstack", "psfalign", "psfsub", "i2d"}

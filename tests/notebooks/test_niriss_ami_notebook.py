@@ -21,7 +21,7 @@ PLANS = list(PROGRAMS["niriss-ami"].exposures)
 PLAN = PLANS[0]
 TRUE = PLAN.target.companion
 ARCSEC = np.pi / 180 / 3600
-PICTURES = {"interferograms", "fringes", "companion"}
+PICTURES = {"rate", "dq", "interferograms", "fringes", "companion"}
 
 
 @pytest.fixture(scope="module")
