@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from upramp.errors import CalibrationError, UprampError
 
 from . import provenance
+from .collector import only_what_is_new
 from .later_specs import later_class, later_specification, steps_of
 from .official import official_lock
 from .official_log import official_log
@@ -154,6 +155,7 @@ class LaterRun:
             official_lock,
             official_log(pipeline, self.log_file) as log,
             _no_tracebacks(log),
+            only_what_is_new(),
         ):
             try:
                 self._configure(pipeline, keywords)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from upramp.errors import CalibrationError, UprampError
 
 from . import provenance
+from .collector import only_what_is_new
 from .official_log import official_log
 from .official_references import (
     named,
@@ -146,7 +147,11 @@ class OfficialRun:
             If there is no room for the products.
         """
         keywords = to_pipeline_keywords(specification(self.pipeline.__name__), self.overrides)
-        with official_lock, official_log(self.pipeline, self.log_file) as log:
+        with (
+            official_lock,
+            official_log(self.pipeline, self.log_file) as log,
+            only_what_is_new(),
+        ):
             try:
                 self._configure(model, keywords)
                 self._run(model)

@@ -19,7 +19,6 @@ from upramp.stages.pipelines import WFSS, later_pipeline
 from upramp.stages.places import made_folder
 
 from .choices import NAMES, OFFICIAL, stage_of
-from .collector import only_what_is_new
 from .intake import DIRECT, Intake, masked, next_pipeline, suffix_of
 from .members import (
     Member,
@@ -281,14 +280,13 @@ class Reduction:
         overrides = self.choices.overrides(pipeline)
         progress = self.progress()
         try:
-            with only_what_is_new():
-                result = calibrate(
-                    given,
-                    overrides=overrides,
-                    output_dir=self.choices.output_dir,
-                    progress=progress,
-                    **keywords,
-                )
+            result = calibrate(
+                given,
+                overrides=overrides,
+                output_dir=self.choices.output_dir,
+                progress=progress,
+                **keywords,
+            )
         except Exception as error:  # noqa: BLE001 - the others go on, and all of it is told
             self._failed(pipeline, names, error, time.monotonic() - began)
             if member is not None:
@@ -407,14 +405,13 @@ class Reduction:
             if step.pipeline not in _STAGE_1 or step.status != "done":
                 continue
             with self._noting("comparison", step.files[0]):
-                with only_what_is_new():
-                    result = calibrate(
-                        by_name[step.files[0]],
-                        engine="stsci",
-                        overrides=self.choices.overrides(step.pipeline),
-                        output_dir=self.choices.output_dir / OFFICIAL,
-                        progress=self.progress(),
-                    )
+                result = calibrate(
+                    by_name[step.files[0]],
+                    engine="stsci",
+                    overrides=self.choices.overrides(step.pipeline),
+                    output_dir=self.choices.output_dir / OFFICIAL,
+                    progress=self.progress(),
+                )
                 found += result.products
         return found
 

@@ -1,11 +1,11 @@
-"""Python's collector during a reduction: what was there before is left in peace."""
+"""Python's collector during an official run: what was there before is left in peace."""
 
 import gc
 import weakref
 
 import pytest
 
-from upramp.stages.reduction.collector import only_what_is_new
+from upramp.stages.collector import only_what_is_new
 
 
 class Ring:
@@ -26,9 +26,12 @@ def nothing_is_frozen():
 
 
 def test_only_new_rings_are_collected_inside():
-    old = weakref.ref(Ring())
+    rubbish, held = weakref.ref(Ring()), Ring()
+    old = weakref.ref(held)
     with only_what_is_new():
+        assert rubbish() is None
         new = weakref.ref(Ring())
+        del held
         gc.collect()
         assert new() is None
         assert old() is not None
