@@ -148,6 +148,7 @@ class NotebookRun:
         try:
             return draw(*files, **options)
         except Exception as error:
+            # Whatever it is, a picture that cannot be drawn costs no product.
             logging.getLogger(__name__).debug("no picture", exc_info=True)
             told = (
                 str(error)
@@ -236,20 +237,7 @@ class NotebookRun:
         return Card(titles[status], rows, kind=kind)
 
 
-def begin(
-    name: str,
-    pipelines: Sequence[str],
-    *,
-    inputs: Any,
-    output_dir: Any,
-    engine: Any = "upramp",
-    crds_context: Any = "",
-    steps: Any = None,
-    mask: Any = "",
-    reference_product: Any = "",
-    strict: Any = False,
-    quicklook: Any = False,
-) -> NotebookRun:
+def begin(name: str, pipelines: Sequence[str], **parameters: Any) -> NotebookRun:
     """Check a notebook's parameters and find its exposures; nothing is calibrated yet.
 
     Parameters
@@ -258,8 +246,8 @@ def begin(
         The notebook: ``stage/detector1``.
     pipelines
         What it runs, in order: names of `upramp.stages.reduction.PIPELINES`.
-    inputs, output_dir, engine, crds_context, steps, mask, reference_product, strict, quicklook
-        The notebook's parameters, see `upramp.stages.reduction.checked_choices`.
+    **parameters
+        The notebook's, as `upramp.stages.reduction.checked_choices` has them.
 
     Returns
     -------
@@ -273,19 +261,8 @@ def begin(
     ReferenceFileError
         If the context is not in the cache.
     """
-    require_known(injected_names())
-    choices = checked_choices(
-        pipelines,
-        inputs=inputs,
-        output_dir=output_dir,
-        engine=engine,
-        crds_context=crds_context,
-        steps=steps,
-        mask=mask,
-        reference_product=reference_product,
-        strict=strict,
-        quicklook=quicklook,
-    )
+    require_known([*parameters, *injected_names()])
+    choices = checked_choices(pipelines, **parameters)
     context.prepare()
     if (missing := context.what_is_missing()) is not None:
         raise UsageError("crds_context", "there are no calibration references", missing)

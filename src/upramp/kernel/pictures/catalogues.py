@@ -44,7 +44,7 @@ def read(cat: Sequence[Path]) -> Table:
     path = first(cat, "catalogue")
     try:
         table = Table.read(path, format="ascii.ecsv")
-    except Exception as error:
+    except Exception as error:  # astropy raises many kinds on damaged tables
         raise InputError(path, "it is no catalogue", "make it again") from error
     missing = [name for name in _NEEDED if name not in table.colnames]
     if missing:
