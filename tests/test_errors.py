@@ -26,6 +26,12 @@ def test_an_error_travels(kind):
     assert vars(again) == vars(error)
 
 
+def test_a_step_travels_with_its_error():
+    error = errors.CalibrationError("a.fits", "it is broken", "mend it", "flat_field")
+    again = pickle.loads(pickle.dumps(error))
+    assert (again.step, str(again)) == ("flat_field", str(error))
+
+
 @pytest.mark.parametrize("kind", CLASSES)
 @pytest.mark.parametrize(
     ("name", "written"),

@@ -43,7 +43,7 @@ class UprampError(Exception):
         self.remedy = _one_line(remedy)
         super().__init__(f"{self.subject}: {self.problem}; {self.remedy}.")
 
-    def __reduce__(self) -> tuple[type[UprampError], tuple[str, str, str]]:
+    def __reduce__(self) -> tuple[type[UprampError], tuple[str, ...]]:
         # Errors travel between processes; by default only their text would.
         return type(self), (self.subject, self.problem, self.remedy)
 
@@ -71,7 +71,23 @@ class ReferenceFileError(UprampError):
 
 
 class CalibrationError(UprampError):
-    """A calibration started and could not be finished."""
+    """A calibration started and could not be finished.
+
+    Parameters
+    ----------
+    subject, problem, remedy
+        As of every error.
+    step
+        What was at work: a step of the pipeline by its official name, or what
+        upramp did between them; empty where that is not known.
+    """
+
+    def __init__(self, subject: object, problem: str, remedy: str, step: str = "") -> None:
+        super().__init__(subject, problem, remedy)
+        self.step = _one_line(step)
+
+    def __reduce__(self) -> tuple[type[UprampError], tuple[str, ...]]:
+        return type(self), (self.subject, self.problem, self.remedy, self.step)
 
 
 class OutputError(UprampError):

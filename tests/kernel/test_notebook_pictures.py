@@ -48,3 +48,56 @@ def test_what_not_every_exposure_has_is_no_failure_where_it_is_missing(run):
     shown = run.show(curve, "i2d", optional=True)
     assert "no product of the kind i2d" in shown.to_text()
     assert not run.reduction.warnings
+
+
+@pytest.fixture
+def two_mosaics(run):
+    for number in "12":
+        cal = f"jw{number}_cal.fits"
+        run.reduction.products += [
+            Product(Path(cal), "cal", "image2", (f"jw{number}_rate.fits",)),
+            Product(Path(f"jw{number}_i2d.fits"), "i2d", "image2", (f"jw{number}_rate.fits",)),
+            Product(Path(f"mosaic{number}_i2d.fits"), "i2d", "image3", (cal,)),
+            Product(Path(f"mosaic{number}_cat.ecsv"), "cat", "image3", (cal,)),
+        ]
+    return run
+
+
+def names(*kinds):
+    return Picture(b"", " ".join(path.name for files in kinds for path in files))
+
+
+def test_each_product_of_stage_3_has_its_picture_of_its_own_files(two_mosaics):
+    found = two_mosaics.show(names, "i2d", "cal", "cat")
+    assert [one.text for one in found] == [
+        f"jw{n}_i2d.fits mosaic{n}_i2d.fits jw{n}_cal.fits mosaic{n}_cat.ecsv" for n in "12"
+    ]
+    assert "mosaic2_i2d.fits" in repr(found)
+    # What is not of stage 3 is drawn together.
+    assert two_mosaics.show(names, "cal").text == "jw1_cal.fits jw2_cal.fits"
+
+
+def test_where_one_picture_fails_the_others_are_drawn(two_mosaics):
+    def fails(cat):
+        if cat[0].name == "mosaic1_cat.ecsv":
+            raise ValueError("it has no rows")
+        return names(cat)
+
+    first, second = two_mosaics.show(fails, "cat")
+    assert "it has no rows" in first.to_text()
+    assert second.text == "mosaic2_cat.ecsv"
+
+
+def test_no_notebook_is_flooded_with_pictures(run):
+    run.reduction.products += [
+        Product(Path(f"m{n}_i2d.fits"), "i2d", "image3", (f"jw{n}_cal.fits",)) for n in range(9)
+    ]
+    assert len(run.show(names, "i2d")) == 6
+    assert "3 more products are not drawn" in run.reduction.warnings[0]
+
+
+def test_several_pictures_are_outputs_of_their_own(two_mosaics, monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", shown.append)
+    two_mosaics.show(names, "cat")._ipython_display_()
+    assert [one.text for one in shown] == ["mosaic1_cat.ecsv", "mosaic2_cat.ecsv"]

@@ -41,11 +41,17 @@ def test_fringes_before_and_after_calibration(tmp_path):
     assert "35 closure phases" in picture.text
 
 
+def test_fringes_of_a_target_without_a_star(tmp_path):
+    target = write_fringes(tmp_path / "a_ami-oi.fits", 0.1, 0.1, 0.05)
+    picture = interferometry.fringes([target], [], [])
+    assert list(picture.data) == ["target"]
+    assert "with no star to calibrate them" in picture.text
+
+
 def test_pictures_of_nothing_are_refused(tmp_path):
     one = write_fringes(tmp_path / "a_ami-oi.fits")
     for draw in (
         lambda: interferometry.companion([]),
-        lambda: interferometry.fringes([one], [], [one]),
         lambda: interferometry.fringes([], [one], [one]),
         lambda: interferometry.interferograms([]),
     ):

@@ -9,7 +9,7 @@ import pytest
 from astropy.io import fits
 
 from upramp.dq import PIXEL
-from upramp.kernel.pictures import darks, guiding
+from upramp.kernel.pictures import darks, guiding, stage1
 from upramp.practice.programs import PROGRAMS
 from upramp.practice.setups import character_of, psf_of, subarray_of
 
@@ -58,9 +58,9 @@ def test_the_notebook_ends_well(done, name):
 @pytest.mark.parametrize(
     ("name", "pictures"),
     [
-        ("dark", {"raw", "build-up", "last-group", "hot"}),
-        ("guider", {"stack", "motion"}),
-        ("wfs-image3", {"pair", "combined", "profile"}),
+        ("dark", {"raw", "build-up", "last-group", "hot", "dq"}),
+        ("guider", {"stack", "motion", "dq"}),
+        ("wfs-image3", {"pair", "dq", "combined", "profile"}),
     ],
 )
 def test_it_shows_its_pictures(done, name, pictures):
@@ -93,6 +93,18 @@ def test_the_dark_has_the_detectors_own_dark_current(done, archive, seed):
     # The hottest pixels are those of the detector.
     for one in darks.hot_pixels([path]).data["hottest"]:
         assert one["rate"] == pytest.approx(expected[one["row"], one["column"]], rel=0.3)
+
+
+def test_flags_of_a_dark_are_those_of_its_pixels_and_groups(done):
+    (path,) = products(done, "dark", "dark")
+    with fits.open(path) as hdus:
+        pixels, groups = np.array(hdus["PIXELDQ"].data), np.array(hdus["GROUPDQ"].data)
+    hot = (pixels & PIXEL["HOT"]) > 0
+    saturated = ((pixels & PIXEL["SATURATED"]) > 0) | ((groups & 2) > 0).any(axis=(0, 1))
+    assert hot.any()
+    counts = stage1.flags([path]).data
+    assert counts["HOT"] == hot.sum()
+    assert counts.get("SATURATED", 0) == saturated.sum()
 
 
 def test_the_guide_star_is_followed_where_it_went(done, archive):

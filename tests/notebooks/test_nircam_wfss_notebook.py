@@ -92,7 +92,7 @@ def test_it_is_done_and_shows_its_pictures(done, products, sources):
     assert notebook.outcome["status"] == "done"
     assert notebook.outcome["warnings"] == []
     shown = notebook.pictures()
-    assert set(shown) == {"rate", "field", "boxes", "sources"}
+    assert set(shown) == {"rate", "dq", "field", "boxes", "sources"}
     assert f"with {len(sources)} boxes of {len(sources)} sources, order 1" in shown["boxes"]
     header = fits.getheader(products / f"{DISPERSED.root}_cal.fits")
     for keyword in ("S_WCS", "S_BKDSUB", "S_FLAT", "S_EXTR2D", "S_SRCTYP", "S_PHOTOM"):

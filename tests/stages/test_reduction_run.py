@@ -269,6 +269,8 @@ def test_an_association_brings_its_members(tmp_path, calibrated):
     assert [one["file"] for one in outcome(tmp_path)["inputs"]] == [
         *("jw_asn.json", "jw1_cal.fits", "jw2_cal.fits")
     ]
+    (made,) = outcome(tmp_path)["products"]
+    assert made["made_of"] == ["jw_asn.json", "jw1_cal.fits", "jw2_cal.fits"]
 
 
 def test_a_mask_of_an_exposure_that_a_quick_look_leaves_out_is_refused(tmp_path, calibrated):
@@ -290,6 +292,47 @@ def test_a_full_disk_while_a_pipeline_begins_is_a_failure_that_is_told(tmp_path,
     run.calibrate("image2")
     assert "no room left" in str(run.failures[0])
     assert run.finish() == "failed"
+
+
+def test_what_an_earlier_run_left_is_named(tmp_path, calibrated):
+    raw = product(tmp_path, "jw1", "uncal")
+    run = reduction(tmp_path, raw)
+    for pipeline in ("detector1", "image2", "image3"):
+        run.calibrate(pipeline)
+    run.finish()
+    assert not run.warnings
+    again = reduction(tmp_path, raw)
+    again.calibrate("detector1")
+    again.finish()
+    (warning,) = outcome(tmp_path)["warnings"]
+    made = sorted(path.name for path in (tmp_path / "out").glob("*.fits"))
+    assert all((name in warning) == (name != "jw1_rate.fits") for name in made)
+    assert "earlier run" in warning
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"products": [{"file": "../jw1_rate.fits"}]}'])
+def test_what_is_no_outcome_is_replaced(tmp_path, calibrated, text):
+    raw = product(tmp_path, "jw1", "rate")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "test_outcome.json").write_text(text)
+    run = reduction(tmp_path, raw)
+    assert outcome(tmp_path)["status"] == "running"
+    run.calibrate("image2")
+    run.finish()
+    assert not run.warnings
+
+
+def test_a_failure_names_the_step_and_the_pipeline(tmp_path, monkeypatch):
+    def stopped(*_, **__):
+        raise CalibrationError("jw1_rate.fits", "it went wrong", "see its log", "flat_field")
+
+    monkeypatch.setattr(upramp.stages, "calibrate", stopped)
+    run = reduction(tmp_path, product(tmp_path, "jw1", "rate"))
+    run.calibrate("image2")
+    run.finish()
+    (failure,) = outcome(tmp_path)["failures"]
+    assert (failure["step"], failure["pipeline"]) == ("flat_field", "image2")
+    assert failure["text"].startswith("flat_field of image2 failed on jw1_rate.fits: it went")
 
 
 def test_an_unforeseen_fault_is_told_and_not_raised(tmp_path, monkeypatch):

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from upramp.errors import CalibrationError, UprampError, UsageError
 from upramp.stages.reduction import Reduction, checked_choices, require_known
+from upramp.stages.reduction.families import families
 from upramp.stages.reduction.members import described
 
 from . import context
 from .archive import find_exposures
 from .markup import Card
+from .pictures import Picture, Pictures
 from .progress import NotebookBar
 from .provenance import provenance_card
 
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from .pictures import Picture
 
 __all__ = ["OUTCOME_TYPE", "NotebookRun", "begin"]
 
@@ -33,6 +34,8 @@ OUTCOME_TYPE: Final = "application/vnd.upramp.outcome+json"
 """The media type of the outcome, among the outputs of a notebook's last cell."""
 
 _SHOWN: Final = 40
+_FAMILIES: Final = 6
+"""Of how many products of stage 3 a picture is drawn: a notebook is to be looked at."""
 
 
 class NotebookRun:
@@ -111,8 +114,8 @@ class NotebookRun:
         *suffixes: str,
         optional: bool = False,
         **options: Any,
-    ) -> Picture | Card:
-        """Draw a picture of products.
+    ) -> Picture | Pictures | Card:
+        """Draw a picture of products; one for each product of stage 3, where there are several.
 
         Parameters
         ----------
@@ -128,12 +131,13 @@ class NotebookRun:
 
         Returns
         -------
-        Picture or Card
-            The picture; or why there is none, which a strict reduction counts as
-            a failure.
+        Picture, Pictures or Card
+            The picture or pictures; or why there is none, which a strict reduction counts
+            as a failure.
         """
         title = draw.__name__.replace("_", " ")
-        files = [self._files(suffix.removesuffix("?")) for suffix in suffixes]
+        kinds = [suffix.removesuffix("?") for suffix in suffixes]
+        files = [self._files(one) for one in kinds]
         missing = [
             suffix.replace("|", " or ")
             for suffix, found in zip(suffixes, files, strict=True)
@@ -145,6 +149,25 @@ class NotebookRun:
                 self.reduction.warn(f"picture {title}", why)
             kind = "plain" if optional else "notice"
             return Card(f"No picture of {title}", notes=[f"{why.capitalize()}."], kind=kind)
+        several = families(self.reduction.products, "|".join(kinds).split("|"))
+        if len(several) < 2:
+            return self._drawn(title, draw, files, options)
+        left = len(several) - _FAMILIES
+        if left > 0:
+            self.reduction.warnings.append(f"picture {title}: {left} more products are not drawn")
+        found = [
+            self._drawn(title, draw, [one.of(paths) for paths in files], options)
+            for one in several[:_FAMILIES]
+        ]
+        return Pictures(found)
+
+    def _drawn(
+        self,
+        title: str,
+        draw: Callable[..., Picture],
+        files: Sequence[Sequence[Path]],
+        options: Mapping[str, Any],
+    ) -> Picture | Card:
         try:
             return draw(*files, **options)
         except Exception as error:
@@ -215,7 +238,7 @@ class NotebookRun:
             more = len(run.failures) - 1
             others = f" (and {more} more, see {run.outcome.path.name})" if more else ""
             raise CalibrationError(
-                first.file, f"{first.step} failed: {first.problem}{others}", first.remedy
+                first.file, f"{first.what} failed: {first.problem}{others}", first.remedy
             )
 
     def _conclusion(self, status: str, seconds: float) -> Card:

@@ -16,7 +16,7 @@ import numpy as np
 from upramp.errors import CalibrationError, UprampError, UsageError
 
 from . import provenance
-from .outcome import Outcome, translated
+from .outcome import Outcome, note_step, translated
 from .product_values import has_value
 
 if TYPE_CHECKING:
@@ -178,6 +178,7 @@ class FusedRun:
             self._run()
         except UprampError as error:
             self._tell(f"failed: {error}")
+            note_step(error, self._step)
             raise
         except (Exception, SystemExit) as error:
             self._tell(f"{self._step} failed: {error!r}")

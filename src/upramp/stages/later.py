@@ -28,7 +28,7 @@ from .official_references import (
     require_overrides_whole,
     require_whole,
 )
-from .outcome import translated
+from .outcome import note_step, translated
 from .overrides import to_pipeline_keywords
 from .product_records import complete_records
 
@@ -163,8 +163,9 @@ class LaterRun:
                 self._require_products()
                 self._step = "provenance"
                 self.record = complete_records(self.folder, self.record, self._off)
-            except UprampError:
+            except UprampError as error:
                 log.exception("upramp: %s", self._step)
+                note_step(error, self._step)
                 raise
             except (Exception, SystemExit) as error:
                 log.exception("upramp: %s failed", self._step)

@@ -27,7 +27,7 @@ from .official_references import (
     window_of,
 )
 from .official_specs import pipeline_name, specification
-from .outcome import Outcome, translated
+from .outcome import Outcome, note_step, translated
 from .overrides import to_pipeline_keywords
 from .product_values import has_value
 
@@ -155,8 +155,9 @@ class OfficialRun:
             try:
                 self._configure(model, keywords)
                 self._run(model)
-            except UprampError:
+            except UprampError as error:
                 log.exception("upramp: %s", self._step)
+                note_step(error, self._step)
                 raise
             except (Exception, SystemExit) as error:
                 log.exception("upramp: %s failed", self._step)

@@ -12,7 +12,7 @@ from upramp.errors import CalibrationError, OutputError, UprampError
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Outcome", "translated"]
+__all__ = ["Outcome", "note_step", "translated"]
 
 _NO_ROOM: Final[dict[int | None, str]] = {
     errno.ENOSPC: "there is no room left on the disk",
@@ -64,18 +64,34 @@ def translated(
                 path,
                 f"there is not enough memory ({step})",
                 f"close other programs, or use a larger machine; {see}",
+                step,
             )
         if _out_of_threads(cause):
             return CalibrationError(
                 path,
                 f"no more threads can be started here ({step})",
                 f"close other programs, or ask for one thread; {see}",
+                step,
             )
         if isinstance(cause, OSError) and (problem := _no_room(cause)):
             return OutputError(output, problem, "free some space or write elsewhere")
     text = next((line for line in str(error).splitlines() if line.strip()), "")
     reason = f"{type(error).__name__}: {text.strip()}" if text else type(error).__name__
-    return CalibrationError(path, f"{who or 'calibration'} failed ({step}): {reason}", see)
+    return CalibrationError(path, f"{who or 'calibration'} failed ({step}): {reason}", see, step)
+
+
+def note_step(error: UprampError, step: str) -> None:
+    """Let an error say what was at work, where it does not yet.
+
+    Parameters
+    ----------
+    error
+        What happened.
+    step
+        What was being done.
+    """
+    if isinstance(error, CalibrationError) and not error.step:
+        error.step = step
 
 
 def _out_of_threads(error: BaseException) -> bool:

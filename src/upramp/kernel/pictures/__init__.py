@@ -19,10 +19,11 @@ from . import (
     wavefront,
 )
 from .detector import flag_counts, image, ramp, telling_pixel
-from .drawing import Picture
+from .drawing import Picture, Pictures
 
 __all__ = [
     "Picture",
+    "Pictures",
     "darks",
     "flag_counts",
     "guiding",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-__all__ = ["Picture", "figure", "first", "picture_of", "stretched", "thinned"]
+__all__ = ["Picture", "Pictures", "figure", "first", "picture_of", "stretched", "thinned"]
 
 _MOST_PIXELS: Final = 1024
 _TICKS: Final = 6
@@ -48,6 +48,24 @@ class Picture:
 
     def _repr_png_(self) -> bytes:
         return self.png
+
+
+class Pictures(tuple[Any, ...]):
+    """Pictures of one kind, a product each, shown one below the other.
+
+    Where one could not be drawn, what says why is in its place.
+    """
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "\n".join(map(repr, self))
+
+    def _ipython_display_(self) -> None:
+        from IPython.display import display
+
+        for one in self:
+            display(one)
 
 
 def figure(width: float, height: float) -> Figure:

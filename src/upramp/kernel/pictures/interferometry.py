@@ -129,7 +129,7 @@ def fringes(
     ami_oi
         Fringes of the target.
     psf_ami_oi
-        Fringes of the reference star.
+        Fringes of the reference star, if there was one.
     aminorm_oi
         Fringes of the target, calibrated by those of the star.
 
@@ -137,20 +137,19 @@ def fringes(
     -------
     Picture
         With medians of the squared visibilities and scatters of the closure phases (degrees)
-        of all three in ``data``.
+        of all that there are in ``data``.
 
     Raises
     ------
     UsageError
-        If one is missing.
+        If there are none of a target.
     InputError
         If one holds no fringes.
     """
-    all_three = {
-        "target": read_fringes(first(ami_oi, "fringes of a target")),
-        "reference star": read_fringes(first(psf_ami_oi, "fringes of a reference star")),
-        "calibrated": read_fringes(first(aminorm_oi, "calibrated fringes")),
-    }
+    all_of_them = {"target": read_fringes(first(ami_oi, "fringes of a target"))}
+    for name, files in (("reference star", psf_ami_oi), ("calibrated", aminorm_oi)):
+        if files:
+            all_of_them[name] = read_fringes(files[0])
     styles = {
         "target": {"fmt": "o", "mfc": "none", "color": _BEFORE, "label": "target, before"},
         "reference star": {"fmt": "^", "mfc": "none", "color": _STAR, "label": "reference star"},
@@ -159,7 +158,7 @@ def fringes(
     drawn = figure(8.6, 6.6)
     upper, lower = drawn.subplots(2, 1)
     # Side by side: fringes of one baseline would hide each other.
-    for aside, (name, one) in zip((-0.02, 0.0, 0.02), all_three.items(), strict=True):
+    for aside, (name, one) in zip((-0.02, 0.0, 0.02), all_of_them.items(), strict=False):
         style: dict[str, Any] = {"ms": 5, "capsize": 2, "lw": 1, **styles[name]}
         upper.errorbar(one.lengths + aside, one.squared, one.squared_errors, **style)
         lower.errorbar(one.longest + aside, one.phases, one.phase_errors, **style)
@@ -174,16 +173,18 @@ def fringes(
             "squared_visibility": float(np.median(one.squared)),
             "closure_phase": float(np.sqrt(np.mean(one.phases**2))),
         }
-        for name, one in all_three.items()
+        for name, one in all_of_them.items()
     }
-    calibrated = all_three["calibrated"]
-    star, after = data["reference star"], data["calibrated"]
+    last = "calibrated" if "calibrated" in all_of_them else "target"
+    found, after = all_of_them[last], data[last]
+    when = "after calibration" if last == "calibrated" else "with no star to calibrate them"
     text = (
-        f"fringes of {calibrated.target}: {len(calibrated.squared)} baselines, median squared "
-        f"visibility {after['squared_visibility']:.3f} after calibration; "
-        f"{len(calibrated.phases)} closure phases of {after['closure_phase']:.2f} degrees rms, "
-        f"the reference star's {star['closure_phase']:.2f}"
+        f"fringes of {found.target}: {len(found.squared)} baselines, median squared visibility "
+        f"{after['squared_visibility']:.3f} {when}; {len(found.phases)} closure phases "
+        f"of {after['closure_phase']:.2f} degrees rms"
     )
+    if star := data.get("reference star"):
+        text += f", the reference star's {star['closure_phase']:.2f}"
     return picture_of(drawn, text, data)
 
 

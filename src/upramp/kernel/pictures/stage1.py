@@ -222,7 +222,8 @@ def flags(product: Sequence[Path]) -> Picture:
     Parameters
     ----------
     product
-        Products with flags, of which the first is drawn.
+        Products with flags, of which the first is drawn; of a ramp the flags of its pixels
+        and of all their groups together.
 
     Raises
     ------
@@ -233,4 +234,9 @@ def flags(product: Sequence[Path]) -> Picture:
 
     path = first(product, "product")
     with upramp.open(path) as opened:
-        return detector.flag_counts(np.asarray(opened.dq), f"flags of {path.name}")
+        if "DQ" in opened:
+            found = np.asarray(opened.dq)
+        else:
+            groups = np.asarray(opened.groupdq)
+            found = opened.pixeldq | np.bitwise_or.reduce(groups, axis=(0, 1)).astype(np.uint32)
+    return detector.flag_counts(found, f"flags of {path.name}")

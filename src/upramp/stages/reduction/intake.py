@@ -52,8 +52,8 @@ class Intake:
     noting: Callable[[str, str], AbstractContextManager[None]]
     files: list[Path] = field(default_factory=list)
     members: list[Member] = field(default_factory=list)
-    associations: list[tuple[Path, str]] = field(default_factory=list)
-    """Association files, each with the pipeline that it is for."""
+    associations: list[tuple[Path, str, list[str]]] = field(default_factory=list)
+    """Association files, each with the pipeline that it is for and its members' names."""
     warnings: list[str] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
     """What could not be read, so that nobody knows what it belongs to."""
@@ -121,8 +121,9 @@ class Intake:
                 f"it is an association for {content.kind or 'an unknown pipeline'}",
                 f"give one for {' or '.join(self.choices.pipelines)}",
             )
-        self.associations.append((path, pipeline))
-        self.files += [path, *(member.path for member in content.members)]
+        members = [member.path for member in content.members]
+        self.associations.append((path, pipeline, [one.name for one in members]))
+        self.files += [path, *members]
 
     def _association(self, path: Path) -> Association:
         """Read an association for the first of the reduction's stages that it is for."""

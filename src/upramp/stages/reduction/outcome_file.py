@@ -45,6 +45,18 @@ class OutcomeFile:
         name = Path(self._reduction.name).name
         return self._reduction.choices.output_dir / f"{name}_outcome.json"
 
+    def products_named(self) -> list[str]:
+        """Give the names of the products that the file lists which is there already.
+
+        What is no outcome lists none: it will be replaced.
+        """
+        try:
+            content = json.loads(self.path.read_text())
+            names = [str(one["file"]) for one in content["products"]]
+        except (OSError, ValueError, TypeError, LookupError):
+            return []
+        return [name for name in names if name == Path(name).name]
+
     def write(self, status: str) -> None:
         """Write it.
 

@@ -6,7 +6,9 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-from upramp.errors import UprampError
+from upramp.errors import CalibrationError, UprampError
+
+from .choices import PIPELINES
 
 __all__ = ["Failure", "Product", "Step", "failure_of"]
 
@@ -18,20 +20,30 @@ class Failure:
     Parameters
     ----------
     step
-        The pipeline, or what else was being done.
+        The pipeline's step by its official name; the pipeline where none was at work;
+        or what else was being done.
     file
         The file's name.
     problem, remedy
         What is wrong with it, and what to do.
+    pipeline
+        The pipeline, a name of `PIPELINES`; empty outside of pipelines.
     """
 
     step: str
     file: str
     problem: str
     remedy: str
+    pipeline: str = ""
+
+    @property
+    def what(self) -> str:
+        """What failed: the step, and the pipeline that it belongs to."""
+        within = self.pipeline not in {"", self.step}
+        return f"{self.step} of {self.pipeline}" if within else self.step
 
     def __str__(self) -> str:
-        return f"{self.step} failed on {self.file}: {self.problem}; {self.remedy}."
+        return f"{self.what} failed on {self.file}: {self.problem}; {self.remedy}."
 
 
 @dataclass(frozen=True)
@@ -84,24 +96,25 @@ class Step:
     reason: str = ""
 
 
-def failure_of(step: str, file: str, error: BaseException) -> Failure:
+def failure_of(what: str, file: str, error: BaseException) -> Failure:
     """Give an error as a failure of a file.
 
     Parameters
     ----------
-    step
-        What was being done.
+    what
+        The pipeline, or what else was being done.
     file
         The file's name.
     error
         What happened; one that is none of ours is written to the log with its traceback.
     """
+    step = (error.step if isinstance(error, CalibrationError) else "") or what
+    pipeline = what if what in PIPELINES else ""
     if isinstance(error, UprampError):
         about = Path(error.subject).name if "/" in error.subject else error.subject
         problem = error.problem if about in {file, ""} else f"{about}: {error.problem}"
-        return Failure(step, file, problem, error.remedy)
-    logging.getLogger(__name__).error("%s of %s", step, file, exc_info=error)
+        return Failure(step, file, problem, error.remedy, pipeline)
+    logging.getLogger(__name__).error("%s of %s", what, file, exc_info=error)
     text = " ".join(str(error).split()) or "no reason is given"
-    return Failure(
-        step, file, f"{type(error).__name__}: {text}", "this is a fault of upramp's: tell"
-    )
+    problem = f"{type(error).__name__}: {text}"
+    return Failure(step, file, problem, "this is a fault of upramp's: tell", pipeline)

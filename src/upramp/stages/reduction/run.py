@@ -76,9 +76,11 @@ class Reduction:
     provenance: list[dict[str, Any]] = field(default_factory=list)
     """Of each calibration, as its product carries it."""
     outcome: OutcomeFile = field(init=False)
-    _associations: list[tuple[Path, str]] = field(default_factory=list)
+    _associations: list[tuple[Path, str, list[str]]] = field(default_factory=list)
     _lost: list[Member] = field(default_factory=list)
     _unread: list[str] = field(default_factory=list)
+    _earlier: list[str] = field(default_factory=list)
+    """Names of products of an earlier run into the same folder."""
     _names: dict[str, str] = field(default_factory=dict)
     """Names of products of stage 3, each with the first exposure that it is made of."""
 
@@ -105,6 +107,7 @@ class Reduction:
         self.inputs, self.members = intake.files, intake.members
         self._associations, self._unread = intake.associations, intake.unread
         self.warnings += intake.warnings
+        self._earlier = self.outcome.products_named()
         self.outcome.write("running")
 
     # ---- pipelines
@@ -146,9 +149,10 @@ class Reduction:
                 self._second_stage(pipeline, member, waiting, arguments)
         else:
             self._third_stage(pipeline, waiting, arguments)
-        for path, theirs in self._associations:
+        for path, theirs, members in self._associations:
             if theirs == pipeline:
-                self._run(pipeline, [path.name], path, stage=stage_of(pipeline), **arguments)
+                names = [path.name, *members]
+                self._run(pipeline, names, path, stage=stage_of(pipeline), **arguments)
 
     def _next_or_none(self, member: Member) -> str | None:
         try:
@@ -428,8 +432,21 @@ class Reduction:
                 Failure("calibration", "inputs", "nothing was calibrated", "give exposures for it")
             )
         status = "failed" if self.failures else "done"
+        self._warn_of_what_is_left()
         self.outcome.write(status)
         return status
+
+    def _warn_of_what_is_left(self) -> None:
+        """Name products of an earlier run that nobody may take for this one's."""
+        made = {one.path.name for one in self.products}
+        folder = self.choices.output_dir
+        left = [one for one in self._earlier if one not in made and (folder / one).is_file()]
+        if left:
+            self.warnings.append(
+                f"{folder} still holds products of an earlier run, which this one did not make: "
+                + ", ".join(left)
+            )
+        self._earlier = []
 
     # ---- failures
 
