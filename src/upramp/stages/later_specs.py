@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from .official_specs import PipelineSpecification, StepSpecification
+from .spared_imports import spare_grammar
 
 __all__ = ["later_class", "later_specification"]
 
@@ -33,6 +34,7 @@ def later_class(name: str) -> Any:
     from upramp.references.crds_environment import import_crds
 
     import_crds()  # the official packages load it too, and not quietly
+    spare_grammar()
     if name == "WfsCombineStep":
         from jwst.wfs_combine import WfsCombineStep
 

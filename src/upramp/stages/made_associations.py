@@ -12,6 +12,7 @@ from upramp.errors import InputError, UsageError
 
 from .pipelines import REFERENCE_STARS, association_type, later_pipeline
 from .product_names import candidate, product_name
+from .spared_imports import spare_grammar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -200,6 +201,7 @@ def write_association(made: Made, file: Path) -> None:
     file
         Where; its members are to lie beside it.
     """
+    spare_grammar()
     from jwst.associations.asn_from_list import asn_from_list
     from jwst.associations.lib.rules_level3_base import DMS_Level3_Base
 

@@ -30,6 +30,7 @@ from .official_specs import pipeline_name, specification
 from .outcome import Outcome, note_step, translated
 from .overrides import to_pipeline_keywords
 from .product_values import has_value
+from .spared_imports import spare_grammar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -61,6 +62,7 @@ def pipeline_for(exp_type: str) -> Any:
     from upramp.references.crds_environment import import_crds
 
     import_crds()  # the official packages load it too, and not quietly
+    spare_grammar()
     from jwst import pipeline
 
     return getattr(pipeline, pipeline_name(exp_type))

@@ -65,7 +65,7 @@ class Pictures(tuple[Any, ...]):
         from IPython.display import display
 
         for one in self:
-            display(one)
+            display(one)  # type: ignore[no-untyped-call]
 
 
 def figure(width: float, height: float) -> Figure:
