@@ -1,13 +1,16 @@
-"""How much memory this process may hold, and who says so."""
+"""How much memory this process may hold, who says so, and how much it has held."""
 
 from __future__ import annotations
 
 import os
 import resource
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Limit", "limit"]
+__all__ = ["Limit", "limit", "peak"]
+
+_UNITS = 1024 if sys.platform.startswith("linux") else 1
 
 
 @dataclass(frozen=True)
@@ -61,3 +64,16 @@ def _group_limit(membership: Path, root: Path) -> int | None:
         if place == root:
             break
     return min(sizes, default=None)
+
+
+def peak() -> int:
+    """Give the most bytes of memory that this process has held at once."""
+    try:
+        status = Path("/proc/self/status").read_text("ascii", "replace")
+    except OSError:
+        status = ""
+    for name, *value in (line.split() for line in status.splitlines() if line.strip()):
+        if name == "VmHWM:":
+            return int(value[0]) * 1024
+    # It begins with what the process held that started this one, which is not ours.
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _UNITS

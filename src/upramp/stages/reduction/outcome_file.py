@@ -5,13 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import json
 import math
-import resource
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from upramp.atomic import write_text
+from upramp.memory import peak
 from upramp.stages.provenance import versions
 
 if TYPE_CHECKING:
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 __all__ = ["SCHEMA", "OutcomeFile"]
 
 SCHEMA: Final = 1
-_UNITS: Final = 1024 if sys.platform.startswith("linux") else 1
 
 
 class OutcomeFile:
@@ -89,7 +87,7 @@ class OutcomeFile:
             "began": self._began.isoformat(timespec="seconds"),
             "ended": None if status == "running" else _now().isoformat(timespec="seconds"),
             "seconds": round((_now() - self._began).total_seconds(), 3),
-            "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _UNITS,
+            "peak_memory_bytes": peak(),
             "parameters": run.choices.to_dict(),
             "versions": versions(),
             "contexts": sorted({str(one.get("context")) for one in run.provenance}),
