@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from upramp.errors import UsageError
 from upramp.kernel.markup import Card
 from upramp.kernel.pictures import Picture
 from upramp.kernel.reductions import NotebookRun
@@ -101,3 +103,29 @@ def test_several_pictures_are_outputs_of_their_own(two_mosaics, monkeypatch):
     monkeypatch.setattr("IPython.display.display", shown.append)
     two_mosaics.show(names, "cat")._ipython_display_()
     assert [one.text for one in shown] == ["mosaic1_cat.ecsv", "mosaic2_cat.ecsv"]
+
+
+def test_exposures_are_drawn_by_the_product_that_they_went_into(two_mosaics):
+    found = two_mosaics.show(names, "cal", each="i2d")
+    assert [one.text for one in found] == ["jw1_cal.fits", "jw2_cal.fits"]
+
+
+def test_one_that_lacks_a_kind_says_so_and_the_other_is_drawn(two_mosaics):
+    two_mosaics.reduction.products.pop()
+    first, second = two_mosaics.show(names, "i2d", "cat", optional=True)
+    assert "mosaic1_cat.ecsv" in first.text
+    assert "no product of the kind cat" in second.to_text()
+    assert not two_mosaics.reduction.warnings
+
+
+def test_a_strict_reduction_names_the_picture_and_its_file_once(two_mosaics):
+    def pair(files):
+        raise UsageError("pair", "there are 4 exposures and not two", "reduce one pair at a time")
+
+    run = two_mosaics.reduction
+    run.choices = replace(run.choices, strict=True)
+    two_mosaics.show(pair, "cal")
+    assert str(run.failures[0]) == (
+        "picture pair failed on jw1_cal.fits: there are 4 exposures and not two;"
+        " reduce one pair at a time."
+    )

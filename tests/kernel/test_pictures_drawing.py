@@ -55,3 +55,17 @@ def test_large_images_are_thinned_and_keep_their_pixels_numbers():
 def test_there_must_be_a_file():
     with pytest.raises(UsageError, match="mosaic: there is none to draw"):
         drawing.first([], "mosaic")
+
+
+def test_a_dollar_in_a_name_begins_no_formula_and_powers_are_still_powers():
+    figure = drawing.figure(4, 4)
+    axes = figure.add_subplot()
+    axes.plot([1, 10], [1, 1e6], label="a$b_$c{d_rate.fits")
+    axes.set(title="$\\frac{", yscale="log", xlabel="x$")
+    axes.legend()
+    figure.suptitle("one$ two$")
+    assert drawing.picture_of(figure, "text").png.startswith(b"\x89PNG")
+    powers = [label for label in axes.get_yticklabels() if "mathdefault" in label.get_text()]
+    assert powers
+    assert all(label.get_parse_math() for label in powers)
+    assert not axes.title.get_parse_math()

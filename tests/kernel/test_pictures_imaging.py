@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from astropy.io import fits
 from image_products import (
     PIXEL_ARCSEC,
     catalogue,
@@ -99,6 +100,22 @@ def test_a_move_on_the_sky_is_told_in_milliarcseconds(dithers):
     assert moves[1]["pixel"] == pytest.approx(PIXEL_ARCSEC, rel=1e-4)
 
 
+@pytest.mark.parametrize("status", ["FAILED", "SKIPPED"])
+def test_what_stage_3_could_not_do_is_not_told_as_done(tmp_path, status):
+    before, after = (
+        image(tmp_path / f"jw1_{kind}.fits", sky(1.0), tangent(SHAPE), dq=np.zeros(SHAPE))
+        for kind in ("cal", "crf")
+    )
+    text = imaging.alignment([before], [after]).text
+    assert text.startswith("none of 1 exposure was moved")
+    fits.setval(after, "S_TWKREG", value=status)
+    fits.setval(after, "S_OUTLIR", value=status)
+    picture = imaging.alignment([before], [after])
+    assert picture.text.startswith("1 of 1 exposure not aligned")
+    assert picture.data["not_aligned"] == ["jw1_crf.fits"]
+    assert f"S_OUTLIR is {status}" in imaging.outliers([before], [after]).text
+
+
 def test_a_turn_is_told(tmp_path):
     before = image(tmp_path / "jw1_cal.fits", sky(1.0), tangent(SHAPE))
     after = image(tmp_path / "jw1_crf.fits", sky(1.0), tangent(SHAPE, roll=0.5))
@@ -149,6 +166,13 @@ def test_a_mosaic_is_told_from_single_exposures(resampled):
     assert picture.text.startswith("mosaic jw1-o001_i2d.fits of 2 exposures, 40 x 28 pixels")
     assert (picture.data["sources"], picture.data["exposures"]) == (3, 2)
     assert picture.data["sky"] == pytest.approx(1.5, abs=0.02)
+
+
+def test_a_mosaic_without_sources_is_drawn(resampled):
+    i2d, _, crf = resampled
+    picture = imaging.mosaic(i2d, crf, [])
+    assert is_png(picture)
+    assert picture.data["sources"] == 0
 
 
 def test_coverage_counts_exposures_in_each_pixel_up_to_the_last_bit(resampled):

@@ -43,6 +43,26 @@ def one_member(**member):
     return content(products=[{"name": "n", "members": [member]}])
 
 
+def named(name):
+    return content(products=[content()["products"][0] | {"name": name}])
+
+
+def test_a_place_that_pipelines_fill_may_be_in_a_name(write):
+    found = read_association(write(named("jw1-o001_{source_id}_nirspec")), 3)
+    assert found.products[0].name == "jw1-o001_{source_id}_nirspec"
+
+
+def test_two_products_of_one_name_are_refused(write):
+    with pytest.raises(InputError, match="more than once, and one would replace"):
+        read_association(write(content(asn_type="image2", products=content()["products"] * 2)), 2)
+
+
+def test_types_in_another_case_are_known_and_noted(write):
+    assert not read_association(write(content()), 3).in_lower_case
+    text = json.dumps(content()).replace("SCIENCE", "science")
+    assert read_association(write(text), 3).in_lower_case
+
+
 def test_what_it_says_is_told(write, tmp_path):
     found = read_association(write(content()), 3)
     assert found.pipeline == "Image3Pipeline"
@@ -76,6 +96,20 @@ def test_what_it_says_is_told(write, tmp_path):
         (one_member(expname="a\n_cal.fits", exptype="science"), "no plain name of a file"),
         (one_member(expname="z_cal.fits", exptype="science"), "member z_cal.fits is not beside"),
         (one_member(expname="x_asn.json", exptype="science"), "is an association itself"),
+        (one_member(expname="a_cal.fits", exptype="sicence"), "perhaps science is meant"),
+        (one_member(expname="a_cal.fits", exptype="\n"), "lacks its expname or exptype"),
+        (one_member(expname="a_cal.fits", exptype="x\ny"), "which no official pipeline knows"),
+        (
+            content(
+                products=[{"name": "n", "members": [content()["products"][0]["members"][0]] * 2}]
+            ),
+            "lists a_cal.fits 2 times",
+        ),
+        (content(asn_id="../../x"), "its asn_id '../../x' is none"),
+        (content(asn_id="o0\n01"), "is none: it goes into names"),
+        (content(asn_id="{x}"), "is none: it goes into names"),
+        (named("a{0.__class__}c"), "cannot be a file's name"),
+        (named("n" * 300), "cannot be a file's name"),
         (content(asn_type="image2"), "stage 3 does not take; use stage 2"),
         (content(products=content()["products"] * 2), "would make the first alone"),
     ],

@@ -1,5 +1,7 @@
 """What surrounds the official pipelines of stages 2 and 3, without running them."""
 
+import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -7,7 +9,10 @@ import pytest
 from astropy.table import Table
 
 from upramp.errors import InputError
+from upramp.stages import later_inputs
+from upramp.stages.facts import Facts
 from upramp.stages.later import LaterRun, Work, _innermost
+from upramp.stages.later_inputs import plan_for
 from upramp.stages.product_records import _put_into_table, read_table_provenance
 from upramp.stages.table_description import describe_table
 
@@ -69,3 +74,69 @@ def test_what_is_no_table_is_said(tmp_path, content):
         describe_table(file)
     with pytest.raises(InputError, match="no such file"):
         describe_table(tmp_path / "none.ecsv")
+
+
+@pytest.fixture
+def exposures(monkeypatch, tmp_path):
+    """Give what makes a calibrated exposure that is of some type, and holds nothing."""
+    types = {}
+
+    def make(name, exp_type):
+        (tmp_path / name).write_bytes(b"")
+        types[name] = exp_type
+
+    monkeypatch.setattr(
+        later_inputs, "_look_at", lambda path, _: Facts(str(path), exp_type=types[path.name])
+    )
+    monkeypatch.setattr(later_inputs, "_origin", lambda _: {})
+    return make
+
+
+def association(folder, kind, *names, purpose="science"):
+    members = [{"expname": name, "exptype": purpose} for name in names]
+    content = {"asn_type": kind, "asn_id": "o001", "products": [{"name": "p", "members": members}]}
+    (file := folder / "x_asn.json").write_text(json.dumps(content))
+    return file
+
+
+@pytest.mark.parametrize(
+    ("kind", "exp_type", "pipeline"),
+    [
+        ("spec3", "NRC_IMAGE", "Spec3Pipeline"),
+        ("image3", "MIR_LRS-FIXEDSLIT", "Image3Pipeline"),
+        ("coron3", "NRC_IMAGE", "Coron3Pipeline"),
+        ("ami3", "NRC_IMAGE", "Ami3Pipeline"),
+        ("tso3", "NRC_IMAGE", "Tso3Pipeline"),
+    ],
+)
+def test_an_association_for_exposures_of_another_kind_is_refused(
+    tmp_path, exposures, kind, exp_type, pipeline
+):
+    exposures("a_cal.fits", exp_type)
+    with pytest.raises(InputError, match=f"{exp_type}, which the official {pipeline}"):
+        plan_for(association(tmp_path, kind, "a_cal.fits"), 3)
+
+
+def test_who_writes_an_association_may_choose_another_pipeline_for_images(tmp_path, exposures):
+    exposures("a_cal.fits", "MIR_TACQ")
+    assert plan_for(association(tmp_path, "image3", "a_cal.fits"), 3).work.pipeline == (
+        "Image3Pipeline"
+    )
+
+
+@pytest.mark.parametrize("purpose", ["science", "SCIENCE"])
+def test_types_reach_the_official_pipeline_in_lower_case(tmp_path, exposures, purpose):
+    exposures("a_cal.fits", "NRC_IMAGE")
+    file = association(tmp_path, "image3", "a_cal.fits", purpose=purpose)
+    (folder := tmp_path / "staged").mkdir()
+    given = Path(plan_for(file, 3).prepared(folder).given)
+    (listed,) = json.loads(given.read_text())["products"]
+    assert listed == {"name": "p", "members": [{"expname": "a_cal.fits", "exptype": "science"}]}
+    assert (given.parent / "a_cal.fits").is_file()
+
+
+@pytest.mark.parametrize("name", ["../outside_cat.ecsv", "/etc/passwd"])
+def test_a_header_leads_to_no_other_folder(tmp_path, name):
+    facts = Facts("a_rate.fits", exp_type="NRC_WFSS", catalogue=name)
+    with pytest.raises(InputError, match="no plain name of a file"):
+        later_inputs._require_catalogue(facts, tmp_path)

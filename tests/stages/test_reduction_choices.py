@@ -57,6 +57,7 @@ def test_a_pipelines_own_parameter_is_named_with_it():
         ({"steps": {"jump.skip": True, "detector1.jump.skip": False}}, "given twice"),
         ({"steps": {"jump": {"skip": True}, "jump.skip": False}}, "given twice"),
         ({"steps": "jump.skip=true"}, "by their names"),
+        ({"steps": {"jump": True}}, "write jump.skip"),
         ({"steps": {1: 2}}, "names no parameter"),
         ({"steps": {"tweakreg.abs_refcat": "no_such.ecsv"}}, "no file no_such"),
         ({"steps": {"dark_current.override_dark": "no_such.fits"}}, "no file no_such"),

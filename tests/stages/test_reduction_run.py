@@ -12,6 +12,8 @@ from astropy.io import fits
 import upramp.stages
 from upramp.errors import CalibrationError, InputError, OutputError, UsageError
 from upramp.stages.reduction import Reduction, checked_choices
+from upramp.stages.reduction.comparison import counterpart
+from upramp.stages.reduction.intake import suffix_of
 from upramp.stages.reduction.members import (
     first_of_each,
     later_groups,
@@ -46,10 +48,18 @@ def product(folder, root, suffix="rate", **header):
     return path
 
 
+class Calls(list):
+    """What was calibrated, and what official steps are to say of it."""
+
+    gave_up = {}  # noqa: RUF012 - each test has its own
+    warned = ()
+
+
 @pytest.fixture
 def calibrated(monkeypatch):
     """A calibration that writes empty products, and fails where a file's name says so."""
-    calls = []
+    calls = Calls()
+    calls.gave_up = {}
 
     def calibrate(given, *, stage=1, output_dir=None, **keywords):
         files = [Path(one) for one in (given if isinstance(given, list) else [given])]
@@ -69,8 +79,9 @@ def calibrated(monkeypatch):
         record = {
             "context": "jwst_0001.pmap",
             "references": {"dark": {"file": "d", "sha256": "1"}},
+            "steps": dict.fromkeys(calls.gave_up.get(stage, ()), "FAILED"),
         }
-        return Result({}, record, (made,), None)
+        return Result({}, record, (made,), None, warnings=calls.warned)
 
     monkeypatch.setattr(upramp.stages, "calibrate", calibrate)
     return calls
@@ -310,7 +321,9 @@ def test_what_an_earlier_run_left_is_named(tmp_path, calibrated):
     assert "earlier run" in warning
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"products": [{"file": "../jw1_rate.fits"}]}'])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", "[" * 100_000, '{"products": [{"file": "../jw1_rate.fits"}]}']
+)
 def test_what_is_no_outcome_is_replaced(tmp_path, calibrated, text):
     raw = product(tmp_path, "jw1", "rate")
     (tmp_path / "out").mkdir()
@@ -487,7 +500,7 @@ def test_a_warning_is_a_failure_where_the_reduction_is_strict(tmp_path, calibrat
     raw = product(tmp_path, "jw1", "uncal")
     mild, strict = (reduction(tmp_path, raw, strict=value) for value in (False, True))
     for run in (mild, strict):
-        run.warn("picture", "there is none")
+        run.warn("picture", "", "there is none")
         run.calibrate("detector1")
     assert (mild.finish(), strict.finish()) == ("done", "failed")
 
@@ -496,3 +509,91 @@ def test_nothing_calibrated_is_no_success(tmp_path, calibrated):
     run = reduction(tmp_path, product(tmp_path, "jw1", "uncal"))
     assert run.finish() == "failed"
     assert "nothing was calibrated" in str(run.failures[0])
+
+
+def through(run, *pipelines):
+    for pipeline in pipelines:
+        run.calibrate(pipeline)
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_an_official_step_that_gave_up_is_told(tmp_path, calibrated, strict):
+    calibrated.gave_up = {3: ["tweakreg"]}
+    calibrated.warned = ("tweakwcs.wcsimage: Not enough matches",)
+    rates = [product(tmp_path, f"jw{number}", "rate") for number in (1, 2)]
+    run = reduction(tmp_path, *rates, strict=strict)
+    through(run, "image2", "image3")
+    assert run.finish() == ("failed" if strict else "done")
+    found = outcome(tmp_path)
+    told = [one["text"] for one in found["failures"]] if strict else found["warnings"]
+    assert len(told) == 1
+    assert "tweakreg of image3" in told[0]
+    assert "jw1_cal.fits" in told[0]
+    assert "gave up" in told[0]
+    assert found["steps"][-1]["warnings"] == ["tweakwcs.wcsimage: Not enough matches"]
+
+
+def test_what_befell_an_input_is_told_once(tmp_path, calibrated):
+    calibrated.gave_up = {1: ["emicorr"], 2: ["emicorr"], 3: ["emicorr"]}
+    run = reduction(tmp_path, product(tmp_path, "jw1", "uncal"))
+    through(run, "detector1", "image2", "image3")
+    (warning,) = run.warnings
+    assert "emicorr of detector1 of jw1_uncal.fits" in warning
+
+
+def test_one_exposure_alone_cannot_be_aligned_and_that_is_no_failure(tmp_path, calibrated):
+    calibrated.gave_up = {3: ["tweakreg"]}
+    run = reduction(tmp_path, product(tmp_path, "jw1", "cal"), strict=True)
+    through(run, "image3")
+    assert run.finish() == "done"
+    assert "jw1_cal.fits is alone" in run.warnings[0]
+
+
+def test_what_an_association_of_stage_2_makes_goes_on(tmp_path, calibrated):
+    files = [product(tmp_path, f"jw{number}", "rate") for number in (1, 2)]
+    listed = [
+        {"name": f"jw{n}", "members": [{"expname": file.name, "exptype": "science"}]}
+        for n, file in enumerate(files[:1], start=1)
+    ]
+    content = {"asn_type": "image2", "asn_id": "o001", "products": listed}
+    (association := tmp_path / "jw_asn.json").write_text(json.dumps(content))
+    run = reduction(tmp_path, association)
+    through(run, "image2", "image3")
+    assert [one.suffix for one in run.products] == ["cal", "i2d"]
+
+
+def test_an_official_comparison_of_what_skips_stage_1_is_a_failure(tmp_path, calibrated):
+    run = reduction(tmp_path, product(tmp_path, "jw1", "rate"), reference_product="stsci")
+    through(run, "detector1", "image2")
+    assert run.compare() == []
+    assert "no exposure went through stage 1" in str(run.failures[0])
+    assert run.finish() == "failed"
+
+
+def made(name, pipeline="image3"):
+    return Product(Path(name), suffix_of(Path(name)), pipeline, ("jw1_cal.fits",))
+
+
+def test_products_of_stage_3_belong_together_whatever_their_target_is_called():
+    i2d = made("jw01234-o001_ngc-1-a_nircam_f356w_i2d.fits")
+    other = made("jw01234-o001_ngc-1-a_nircam_f200w_i2d.fits")
+    cal = made("jw01234001001_02101_00001_nrcalong_cal.fits", "image2")
+    ours = [i2d, other, cal]
+    assert counterpart(ours, "jw01234-o001_t001_nircam_f356w_i2d.fits") is i2d
+    assert counterpart(ours, cal.path.name) is cal
+    for name in (
+        "jw01235-o001_t001_nircam_f356w_i2d.fits",
+        "jw01234-o001_t001_nircam_f444w_i2d.fits",
+        "jw01234001001_02101_00002_nrcalong_cal.fits",
+        "mosaic.fits",
+    ):
+        assert counterpart(ours, name) is None
+    # Two targets: nobody knows which is meant.
+    again = made("jw01234-o002_ngc-2_nircam_f356w_i2d.fits")
+    assert counterpart([*ours, again], "jw01234-o001_t001_nircam_f356w_i2d.fits") is None
+
+
+def test_a_folder_of_an_impossible_name_is_refused(tmp_path, calibrated):
+    choices = checked_choices(["image2"], inputs=["x"], output_dir=str(tmp_path / "a\0b"))
+    with pytest.raises(OutputError, match="cannot be made"):
+        Reduction("mode/test", choices).begin()

@@ -105,7 +105,9 @@ class NotebookRun:
         done = sum(step.status == "done" for step in steps)
         kind = "plain" if done == len(steps) else "notice"
         header = ("input", "", "time", "made, or why not")
-        card = Card(f"{pipeline}: {done} of {len(steps)} done", rows, header=header, kind=kind)
+        notes = [f"{_named(step.files)}: {warning}" for step in steps for warning in step.warnings]
+        title = f"{pipeline}: {done} of {len(steps)} done"
+        card = Card(title, rows, notes=notes[:_SHOWN], header=header, kind=kind)
         return None if bar.conclude(card) else card
 
     def show(
@@ -113,6 +115,7 @@ class NotebookRun:
         draw: Callable[..., Picture],
         *suffixes: str,
         optional: bool = False,
+        each: str = "",
         **options: Any,
     ) -> Picture | Pictures | Card:
         """Draw a picture of products; one for each product of stage 3, where there are several.
@@ -126,6 +129,9 @@ class NotebookRun:
             with ``?`` those that there may be none of, for which it takes an empty list.
         optional
             Whether there may be none, since not every exposure has such products.
+        each
+            The kind of product of stage 3 of which each has a picture of its own; by itself
+            any that is drawn.
         **options
             More for it.
 
@@ -135,35 +141,38 @@ class NotebookRun:
             The picture or pictures; or why there is none, which a strict reduction counts
             as a failure.
         """
-        title = draw.__name__.replace("_", " ")
         kinds = [suffix.removesuffix("?") for suffix in suffixes]
         files = [self._files(one) for one in kinds]
-        missing = [
-            suffix.replace("|", " or ")
-            for suffix, found in zip(suffixes, files, strict=True)
-            if not found and not suffix.endswith("?")
-        ]
-        if missing:
-            why = f"there is no product of the kind {' or '.join(missing)}"
-            if not self.reduction.failures and not optional:
-                self.reduction.warn(f"picture {title}", why)
-            kind = "plain" if optional else "notice"
-            return Card(f"No picture of {title}", notes=[f"{why.capitalize()}."], kind=kind)
-        several = families(self.reduction.products, "|".join(kinds).split("|"))
-        if len(several) < 2:
-            return self._drawn(title, draw, files, options)
-        left = len(several) - _FAMILIES
-        if left > 0:
-            self.reduction.warnings.append(f"picture {title}: {left} more products are not drawn")
-        found = [
-            self._drawn(title, draw, [one.of(paths) for paths in files], options)
-            for one in several[:_FAMILIES]
-        ]
-        return Pictures(found)
+        several = families(self.reduction.products, [each] if each else "|".join(kinds).split("|"))
+        sets = [files]
+        if len(several) > 1:
+            sets = [[one.of(paths) for paths in files] for one in several[:_FAMILIES]]
+            if left := len(several) - len(sets):
+                note = f"picture {_title(draw)}: {left} more products are not drawn"
+                self.reduction.warnings.append(note)
+        drawn = []
+        for chosen in sets:
+            missing = [
+                suffix.replace("|", " or ")
+                for suffix, found in zip(suffixes, chosen, strict=True)
+                if not found and not suffix.endswith("?")
+            ]
+            drawn.append(
+                self._missing(_title(draw), missing, optional=optional)
+                if missing
+                else self._drawn(draw, chosen, options)
+            )
+        return drawn[0] if len(drawn) == 1 else Pictures(drawn)
+
+    def _missing(self, title: str, kinds: Sequence[str], *, optional: bool) -> Card:
+        why = f"there is no product of the kind {' or '.join(kinds)}"
+        if not self.reduction.failures and not optional:
+            self.reduction.warn(f"picture {title}", "", why)
+        kind = "plain" if optional else "notice"
+        return Card(f"No picture of {title}", notes=[f"{why.capitalize()}."], kind=kind)
 
     def _drawn(
         self,
-        title: str,
         draw: Callable[..., Picture],
         files: Sequence[Sequence[Path]],
         options: Mapping[str, Any],
@@ -173,13 +182,13 @@ class NotebookRun:
         except Exception as error:
             # Whatever it is, a picture that cannot be drawn costs no product.
             logging.getLogger(__name__).debug("no picture", exc_info=True)
-            told = (
-                str(error)
-                if isinstance(error, UprampError)
-                else f"{type(error).__name__}: {error}"
-            )
-            self.reduction.warn(f"picture {title}", told)
-            return Card(f"No picture of {title}", notes=[told], kind="notice")
+            problem, remedy = f"{type(error).__name__}: {error}", ""
+            if isinstance(error, UprampError):
+                problem, remedy = error.problem, error.remedy
+            named = next((path.name for paths in files for path in paths), "")
+            self.reduction.warn(f"picture {_title(draw)}", named, problem, remedy)
+            told = f"{problem}; {remedy}." if remedy else problem
+            return Card(f"No picture of {_title(draw)}", notes=[told], kind="notice")
 
     def _files(self, kinds: str) -> list[Path]:
         """Give the files of the first of some kinds that there is."""
@@ -350,6 +359,10 @@ def _shell() -> Any:
     except ImportError:
         return None
     return get_ipython()
+
+
+def _title(draw: Callable[..., Picture]) -> str:
+    return draw.__name__.replace("_", " ")
 
 
 def _named(files: Sequence[str]) -> str:

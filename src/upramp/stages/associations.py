@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,6 +23,20 @@ _LARGEST: Final = 64 << 20
 """Bytes of the largest file that is read: the mission's largest have some hundred thousand."""
 
 _NO_NAME: Final = frozenset("/\\\0")
+_LONGEST: Final = 200
+"""Characters of a product's name: its suffix must find room behind it."""
+_IDENTITY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
+_PLACES: Final = re.compile(r"\{[a-z_]+\}")
+"""What official pipelines fill in names of products: ``{source_id}``."""
+
+_PURPOSES: Final = frozenset(
+    {
+        *("science", "background", "psf", "imprint", "selfcal", "target_acquisition"),
+        *("sourcecat", "segmap", "direct_image"),
+        *("autoflat", "autowave", "dark", "engineering", "flat", "tso"),
+    }
+)
+"""What members are there for: the ``exptype`` of the official associations."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +101,8 @@ class Association:
     kind: str
     identity: str
     products: tuple[Product, ...]
+    in_lower_case: bool = True
+    """Whether the file names what its members are for as the official pipelines do."""
 
     @property
     def members(self) -> tuple[Member, ...]:
@@ -160,7 +179,19 @@ def read_association(path: str | os.PathLike[str], stage: int) -> Association:
             f"it lists {len(products)} products, of which stage 3 would make the first alone",
             "give one association for each",
         )
-    found = Association(file, kind, _text(content.get("asn_id")) or "a3001", products)
+    identity = _text(content.get("asn_id")) or "a3001"
+    if not _IDENTITY.fullmatch(identity):
+        raise _not_one(file, f"its asn_id {identity[:60]!r} is none: it goes into names of files")
+    twice = [name for name, count in Counter(one.name for one in products).items() if count > 1]
+    if twice:
+        raise InputError(
+            file,
+            f"it lists the product {twice[0]} more than once, and one would replace the other",
+            "give each a name of its own",
+        )
+    written = [one["exptype"] for entry in listed for one in entry["members"]]
+    plain = all(one == one.lower() for one in written)
+    found = Association(file, kind, identity, products, in_lower_case=plain)
     _require_members(found)
     return found
 
@@ -197,10 +228,26 @@ def _product(file: Path, entry: Any) -> Product:
     if name is None:
         raise _not_one(file, "one of its products has no name")
     _require_plain(file, "product", name)
+    if len(name) > _LONGEST or set(_PLACES.sub("", name)) & set("{}"):
+        raise InputError(
+            file,
+            f"its product {name[:60]!r} cannot be a file's name",
+            f"use at most {_LONGEST} characters, and braces only around a field to fill,"
+            " such as {source_id}",
+        )
     members = entry.get("members")
     if not isinstance(members, list) or not members:
         raise _not_one(file, f"its product {name} has no members")
-    return Product(name, tuple(_member(file, name, member) for member in members))
+    found = tuple(_member(file, name, member) for member in members)
+    for member, count in Counter(found).items():
+        if count > 1:
+            raise InputError(
+                file,
+                f"its product {name} lists {member.path.name} {count} times, as if it were as"
+                " many exposures",
+                "list each member once",
+            )
+    return Product(name, found)
 
 
 def _member(file: Path, product: str, entry: Any) -> Member:
@@ -209,6 +256,14 @@ def _member(file: Path, product: str, entry: Any) -> Member:
     if name is None or purpose is None:
         raise _not_one(file, f"a member of its product {product} lacks its expname or exptype")
     _require_plain(file, "member", name)
+    if purpose.lower() not in _PURPOSES:
+        near = get_close_matches(purpose.lower(), sorted(_PURPOSES), 1)
+        raise InputError(
+            file,
+            f"its member {name} is of the exptype {purpose[:60]!r}, which no official pipeline"
+            " knows",
+            f"perhaps {near[0]} is meant" if near else "use one such as science or background",
+        )
     return Member(file.parent / name, purpose.lower())
 
 

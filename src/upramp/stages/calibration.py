@@ -275,7 +275,12 @@ class _Job:
                 products = publish(made, output_dir)
         kept = log if output_dir is not None or self.log_file is not None else None
         return Result(
-            outcome.models, outcome.provenance, tuple(products), kept, source=self.path.absolute()
+            outcome.models,
+            outcome.provenance,
+            tuple(products),
+            kept,
+            warnings=tuple(outcome.warnings),
+            source=self.path.absolute(),
         )
 
     def official(

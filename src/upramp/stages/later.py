@@ -130,6 +130,8 @@ class LaterRun:
     """The data models that the pipeline returned."""
     record: dict[str, Any] = field(default_factory=dict)
     """The provenance."""
+    warned: list[str] = field(default_factory=list)
+    """What official steps warned of."""
     _step: str = "configuration"
     _instance: Any = None
     _off: list[str] = field(default_factory=list)
@@ -153,7 +155,7 @@ class LaterRun:
         keywords = to_pipeline_keywords(later_specification(self.work.pipeline), self.overrides)
         with (
             official_lock,
-            official_log(pipeline, self.log_file) as log,
+            official_log(pipeline, self.log_file, self.warned) as log,
             _no_tracebacks(log),
             only_what_is_new(),
         ):
@@ -284,7 +286,8 @@ class LaterRun:
             for name in _NAMED_FILES:
                 value = getattr(model.meta, name, None)
                 if value:
-                    setattr(model.meta, name, os.fspath(folder / value))
+                    # A header may name any path; the files lie beside the exposure.
+                    setattr(model.meta, name, os.fspath(folder / Path(value).name))
             return run(model, *args)
 
         return led

@@ -144,4 +144,4 @@ def calibrate_later(
             models = ProductModels(files, run.results)
             models.load()
     kept = log if output_dir is not None or log_file is not None else None
-    return Result(models, run.record, tuple(products), kept)
+    return Result(models, run.record, tuple(products), kept, warnings=tuple(run.warned))

@@ -21,7 +21,7 @@ from .associations import Association, is_association, read_association
 from .facts import Facts, facts_of
 from .later import Work
 from .made_associations import Loose, Made, associate, lay_beside, restate, write_association
-from .pipelines import WFSS, later_pipeline
+from .pipelines import WFSS, later_pipeline, takes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -241,6 +241,12 @@ def _require_catalogue(facts: Facts, folder: Path) -> None:
             "spectra of a whole field need the catalogue of its sources, and it names none",
             remedy,
         )
+    if facts.catalogue != Path(facts.catalogue).name:
+        raise InputError(
+            facts.label,
+            f"its catalogue of sources, {facts.catalogue!r}, is no plain name of a file",
+            remedy,
+        )
     if not (folder / facts.catalogue).is_file():
         raise InputError(
             facts.label, f"its catalogue of sources, {facts.catalogue}, is not beside it", remedy
@@ -292,6 +298,14 @@ def _of_association(path: Path, stage: int) -> Plan:
                 f" {facts[0].exp_type}",
                 "give an association for each",
             )
+    for one in facts:
+        if not takes(pipeline, one):
+            raise InputError(
+                one.label,
+                f"it is of the type {one.exp_type}, which the official {pipeline} of {path.name}"
+                " does not take",
+                "give an association of its own type",
+            )
     for member in found.members:
         if member.exptype != "science" and member.path.suffix.lower() == ".fits":
             _facts(member.path)
@@ -308,7 +322,7 @@ def _of_association(path: Path, stage: int) -> Plan:
     whole_field = facts[0].exp_type in WFSS
 
     def lay_out(folder: Path) -> str:
-        if stage == 3 and not whole_field:
+        if stage == 3 and not whole_field and found.in_lower_case:
             return os.fspath(path.absolute())
         inputs = _made(folder)
         if stage == 2:
@@ -316,7 +330,8 @@ def _of_association(path: Path, stage: int) -> Plan:
             restate(path, inputs / path.name)
             return os.fspath(inputs / path.name)
         lay_beside([member.path for member in found.members], inputs)
-        restate(path, inputs / path.name, _anchor(found.products[0].name, folder))
+        name = found.products[0].name
+        restate(path, inputs / path.name, _anchor(name, folder) if whole_field else name)
         return os.fspath(inputs / path.name)
 
     work = Work(

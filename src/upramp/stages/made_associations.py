@@ -215,7 +215,9 @@ def write_association(made: Made, file: Path) -> None:
 
 
 def restate(source: Path, file: Path, product: str | None = None) -> None:
-    """Write an association again under the same name elsewhere.
+    """Write an association again under the same name elsewhere, its types in lower case.
+
+    Not every official pipeline knows them in another.
 
     Parameters
     ----------
@@ -228,10 +230,13 @@ def restate(source: Path, file: Path, product: str | None = None) -> None:
         None leaves names of products and gives members their whole paths.
     """
     content = json.loads(source.read_bytes())
+    members = [one for entry in content["products"] for one in entry["members"]]
+    for member in members:
+        member["exptype"] = member["exptype"].lower()
     if product is not None:
         content["products"][0]["name"] = product
     else:
-        for member in (one for entry in content["products"] for one in entry["members"]):
+        for member in members:
             member["expname"] = os.fspath(source.absolute().parent / member["expname"])
     with output_errors(file):
         file.write_text(json.dumps(content, indent=4), encoding="utf-8")

@@ -151,7 +151,7 @@ class OfficialRun:
         keywords = to_pipeline_keywords(specification(self.pipeline.__name__), self.overrides)
         with (
             official_lock,
-            official_log(self.pipeline, self.log_file) as log,
+            official_log(self.pipeline, self.log_file, self._outcome.warnings) as log,
             only_what_is_new(),
         ):
             try:

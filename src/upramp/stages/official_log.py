@@ -6,7 +6,7 @@ import logging
 import sys
 import warnings
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from upramp.errors import OutputError
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = ["official_log"]
+
+_MOST: Final = 50
+"""Warnings of a run that are told beyond the log."""
 
 
 class _LogFile(logging.FileHandler):
@@ -26,8 +29,18 @@ class _LogFile(logging.FileHandler):
 
     failure: OSError | None = None
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, warned: list[str]) -> None:
         super().__init__(file, "w", "utf-8")
+        self._warned = warned
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line, and note what an official step warns of."""
+        super().emit(record)
+        # What Python's packages warn of is for their authors.
+        if record.levelno == logging.WARNING and record.name != "py.warnings":
+            line = f"{record.name}: {' '.join(record.getMessage().split())}"
+            if line not in self._warned and len(self._warned) < _MOST:
+                self._warned.append(line)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
         """Keep why a line could not be written."""
@@ -53,7 +66,9 @@ class _LogFile(logging.FileHandler):
 
 
 @contextmanager
-def official_log(pipeline: Any, file: Path) -> Iterator[logging.Logger]:
+def official_log(
+    pipeline: Any, file: Path, warned: list[str] | None = None
+) -> Iterator[logging.Logger]:
     """Send what the official packages log and warn into a file, while the block lasts.
 
     It is the configuration that ``Pipeline.call`` makes, with a file for the
@@ -65,6 +80,8 @@ def official_log(pipeline: Any, file: Path) -> Iterator[logging.Logger]:
         An official pipeline class.
     file
         The log; an older one is replaced.
+    warned
+        Takes what official steps warn of, each line once.
 
     Yields
     ------
@@ -79,7 +96,7 @@ def official_log(pipeline: Any, file: Path) -> Iterator[logging.Logger]:
     from stpipe import _log
 
     try:
-        handler = _LogFile(file)
+        handler = _LogFile(file, [] if warned is None else warned)
     except OSError as error:
         raise _unwritten(file, error) from error
     config = _log.load_configuration(log_level="INFO", log_stream="null")

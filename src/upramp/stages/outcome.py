@@ -31,10 +31,13 @@ class Outcome:
         Data models by the suffix of their product.
     provenance
         The provenance, as the main product carries it.
+    warnings
+        What official steps warned of.
     """
 
     models: dict[str, Any] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
 
 
 def translated(

@@ -25,6 +25,7 @@ __all__ = [
     "WFSS",
     "later_pipeline",
     "stage_of_association",
+    "takes",
 ]
 
 IMAGE2: Final = frozenset(
@@ -116,6 +117,31 @@ def stage_of_association(kind: str) -> int | None:
     if kind not in BY_ASSOCIATION:
         return None
     return 2 if kind.endswith("2") else 3
+
+
+def takes(pipeline: str, facts: Facts) -> bool:
+    """Tell whether an official pipeline can take an exposure, chosen for it or not.
+
+    Who writes an association may well make a mosaic of acquisition images, but not of spectra.
+
+    Parameters
+    ----------
+    pipeline
+        One of `LATER_PIPELINES`.
+    facts
+        What the exposure says of itself.
+    """
+    kind = facts.exp_type
+    if pipeline == "Coron3Pipeline":
+        return kind in _CORONAGRAPHY
+    if pipeline == "Ami3Pipeline":
+        return kind in _INTERFEROMETRY
+    if pipeline == "Tso3Pipeline":
+        return kind in _ALWAYS_SERIES | _MAY_BE_SERIES
+    images = kind in IMAGE2 or (kind in _LAMPS and facts.grating == "MIRROR")
+    if pipeline in {"Image2Pipeline", "Image3Pipeline", "WfsCombineStep"}:
+        return images
+    return kind in SPEC2 and not images
 
 
 def later_pipeline(stage: int, facts: Facts) -> str:

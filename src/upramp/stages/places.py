@@ -27,9 +27,11 @@ def made_folder(folder: Path) -> Path:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
+    except (OSError, ValueError) as error:
+        # Of a name with a null character in it.
+        reason = error.strerror if isinstance(error, OSError) else error
         raise OutputError(
-            folder, f"the folder cannot be made ({error.strerror})", "choose another output folder"
+            folder, f"the folder cannot be made ({reason})", "choose another output folder"
         ) from error
     return folder
 

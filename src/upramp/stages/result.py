@@ -28,6 +28,8 @@ class Result:
         The files that were written, none without an output folder.
     log_file
         The official packages' log, or None where nothing was to be written.
+    warnings
+        What official steps warned of, each with the name of its logger.
     source
         The file that stage 1 read, wherever it was; None after later stages. No product and
         no provenance tells it, since it is a place on this machine.
@@ -37,6 +39,7 @@ class Result:
     provenance: Mapping[str, Any]
     products: tuple[Path, ...]
     log_file: Path | None
+    warnings: tuple[str, ...] = ()
     source: Path | None = None
 
     @property

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["alignment", "outliers"]
 
 _OUTLIER: Final = PIXEL["OUTLIER"]
+_UNMOVED: Final = 1e-3
+"""Milliarcseconds that are no move: what rounding leaves."""
 _WINDOW: Final = 48
 """Pixels across the part that shows outliers."""
 _FLAGGED: Final = "#e63946"
@@ -42,7 +44,8 @@ def alignment(cal: Sequence[Path], crf: Sequence[Path]) -> Picture:
     Returns
     -------
     Picture
-        With each one's move in milliarcseconds and its turn in ``data``.
+        With each one's move in milliarcseconds and its turn in ``data``, and the names of
+        those that the official step could not align.
 
     Raises
     ------
@@ -78,12 +81,31 @@ def alignment(cal: Sequence[Path], crf: Sequence[Path]) -> Picture:
     )
     axes.legend(fontsize=8)
     largest = max(float(np.hypot(m["east"], m["north"])) for m in moves.values())
+    failed = [after.name for _, after in pairs if _was_not_done(after, "S_TWKREG")]
     pixel = next(iter(moves.values()))["pixel"]
-    text = (
-        f"{len(moves)} exposures were aligned: by up to {largest:.3g} milliarcseconds, "
-        f"which are {largest / 1000 / pixel:.2g} pixels"
-    )
-    return picture_of(drawn, text, {"moves": moves, "largest": largest})
+    count = f"{len(moves)} exposure{'' if len(moves) == 1 else 's'}"
+    if failed:
+        text = (
+            f"{len(failed)} of {count} not aligned (S_TWKREG is FAILED or SKIPPED): the"
+            " telescope's own pointing stands"
+        )
+    elif largest < _UNMOVED:
+        text = f"none of {count} was moved: no match was found, or none was needed"
+    else:
+        text = (
+            f"{count} were aligned: by up to {largest:.3g} milliarcseconds, "
+            f"which are {largest / 1000 / pixel:.2g} pixels"
+        )
+    if failed or largest < _UNMOVED:
+        axes.set_title(text, fontsize=8, wrap=True)
+    return picture_of(drawn, text, {"moves": moves, "largest": largest, "not_aligned": failed})
+
+
+def _was_not_done(path: Path, keyword: str) -> str:
+    """Give what an exposure's header says of an official step, where that did not do its work."""
+    with open_exposure(path) as exposure:
+        status = str(exposure.header.get(keyword) or "")
+    return status if status in {"FAILED", "SKIPPED"} else ""
 
 
 def outliers(cal: Sequence[Path], crf: Sequence[Path], *, exposure: int | None = None) -> Picture:
@@ -138,6 +160,9 @@ def outliers(cal: Sequence[Path], crf: Sequence[Path], *, exposure: int | None =
         f"{len(spots)} pixels of {after.name} ({100 * share:.2g} %) were flagged as outliers; "
         f"in all {len(pairs)} exposures {sum(counts.values())}"
     )
+    if status := _was_not_done(after, "S_OUTLIR"):
+        text = f"{after.name} was not searched for outliers (S_OUTLIR is {status})"
+        drawn.suptitle(text, fontsize=9)
     return picture_of(drawn, text, {"outliers": counts, "share": share})
 
 

@@ -94,9 +94,20 @@ def picture_of(drawn: Figure, text: str, data: dict[str, Any] | None = None) -> 
     data
         The numbers that are drawn, as far as somebody may ask for them.
     """
+    _take_as_written(drawn)
     buffer = io.BytesIO()
     drawn.savefig(buffer, format="png", metadata={"Software": None})
     return Picture(buffer.getvalue(), text, data or {})
+
+
+def _take_as_written(drawn: Figure) -> None:
+    """Draw names of files and targets as they are: a dollar in one begins no formula."""
+    from matplotlib.text import Text
+
+    for text in drawn.findobj(Text):
+        # Numbers on logarithmic axes become formulas of matplotlib's own, when they are drawn.
+        if isinstance(text, Text) and "$" in text.get_text().replace("$\\mathdefault{", ""):
+            text.set_parse_math(False)
 
 
 def thinned(array: NDArray[Any]) -> tuple[NDArray[Any], tuple[float, float, float, float]]:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
 __all__ = ["coverage", "mosaic", "mosaic_of"]
 
 
@@ -30,7 +32,7 @@ def mosaic(i2d: Sequence[Path], crf: Sequence[Path], cat: Sequence[Path]) -> Pic
     crf
         The exposures that it was made of.
     cat
-        Its catalogue.
+        Its catalogue; none where no source was found.
 
     Returns
     -------
@@ -40,10 +42,9 @@ def mosaic(i2d: Sequence[Path], crf: Sequence[Path], cat: Sequence[Path]) -> Pic
     Raises
     ------
     UsageError
-        If there is no mosaic or no catalogue.
+        If there is no mosaic.
     """
     path = mosaic_of(i2d)
-    table = read(cat)
     with open_exposure(path) as product:
         image = np.array(product.data, np.float32)
         unit = unit_of(product)
@@ -59,8 +60,7 @@ def mosaic(i2d: Sequence[Path], crf: Sequence[Path], cat: Sequence[Path]) -> Pic
         corners = footprint(one)
         if corners is not None:
             outline(axes, wcs, corners, COLOURS[number % len(COLOURS)], f"exposure {number + 1}")
-    x, y = np.asarray(table["xcentroid"], float), np.asarray(table["ycentroid"], float)
-    extended = np.asarray(table["is_extended"], bool)
+    x, y, extended = _sources(cat)
     for chosen, colour, what in (
         (~extended, "#ffffff", "point"),
         (extended, "#ff6b9d", "extended"),
@@ -80,11 +80,22 @@ def mosaic(i2d: Sequence[Path], crf: Sequence[Path], cat: Sequence[Path]) -> Pic
     sky, scatter = sky_of(image)
     text = (
         f"mosaic {path.name} of {len(crf)} {_exposures(len(crf))}, {image.shape[1]} x "
-        f"{image.shape[0]} pixels: {len(table)} sources over a sky of "
+        f"{image.shape[0]} pixels: {len(x)} sources over a sky of "
         f"{sky:.3g} ± {scatter:.2g} {unit}"
     )
-    data = {"sources": len(table), "exposures": len(crf), "sky": sky, "scatter": scatter}
+    data = {"sources": len(x), "exposures": len(crf), "sky": sky, "scatter": scatter}
     return picture_of(drawn, text, data)
+
+
+def _sources(
+    cat: Sequence[Path],
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+    """Give columns and rows of the sources of a catalogue, and which are extended."""
+    if not cat:
+        return np.zeros(0), np.zeros(0), np.zeros(0, bool)
+    table = read(cat)
+    x, y = np.asarray(table["xcentroid"], float), np.asarray(table["ycentroid"], float)
+    return x, y, np.asarray(table["is_extended"], bool)
 
 
 def coverage(i2d: Sequence[Path]) -> Picture:

@@ -360,6 +360,12 @@ def _require_file(name: str, value: Any) -> None:
 def _takers(pipelines: Sequence[str], name: str) -> list[str]:
     """Give the pipelines that have a parameter of this name."""
     step, dot, parameter = name.partition(".")
+    if not dot and any(step in _specification(one).steps for one in pipelines):
+        raise UsageError(
+            name,
+            "it is a step, and none of its parameters is named",
+            f"write {step}.skip, for one",
+        )
     if not dot:
         raise UsageError(
             name,

@@ -84,7 +84,8 @@ class Intake:
                 self.warnings.append("a quick look: associations are reduced whole")
         self.files += [member.path for member in self.members]
         raw = [member for member in self.members if member.kind == "uncal"]
-        if self.choices.mask is not None and self.members and not masked(self.choices, raw):
+        some = self.members or self.associations
+        if self.choices.mask is not None and some and not masked(self.choices, raw):
             raise UsageError(
                 self.choices.mask,
                 "it is the mask of none of these raw exposures",

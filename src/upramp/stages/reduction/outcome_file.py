@@ -51,7 +51,7 @@ class OutcomeFile:
         try:
             content = json.loads(self.path.read_text())
             names = [str(one["file"]) for one in content["products"]]
-        except (OSError, ValueError, TypeError, LookupError):
+        except (OSError, ValueError, TypeError, LookupError, RecursionError):
             return []
         return [name for name in names if name == Path(name).name]
 

@@ -23,7 +23,7 @@ class Failure:
         The pipeline's step by its official name; the pipeline where none was at work;
         or what else was being done.
     file
-        The file's name.
+        The file's name; empty for what is of none.
     problem, remedy
         What is wrong with it, and what to do.
     pipeline
@@ -43,7 +43,8 @@ class Failure:
         return f"{self.step} of {self.pipeline}" if within else self.step
 
     def __str__(self) -> str:
-        return f"{self.what} failed on {self.file}: {self.problem}; {self.remedy}."
+        on = f" on {self.file}" if self.file else ""
+        return f"{self.what} failed{on}: {self.problem}; {self.remedy}."
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,8 @@ class Step:
         Names of what it made.
     reason
         Why it was not done, or failed.
+    warnings
+        What official steps warned of.
     """
 
     pipeline: str
@@ -94,6 +97,7 @@ class Step:
     seconds: float = 0.0
     products: tuple[str, ...] = ()
     reason: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 def failure_of(what: str, file: str, error: BaseException) -> Failure:

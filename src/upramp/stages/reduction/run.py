@@ -12,18 +12,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from upramp.atomic import staging_directory
-from upramp.errors import CalibrationError, InputError, UprampError, UsageError
+from upramp.errors import CalibrationError, UprampError, UsageError
 from upramp.progress import Silent
 from upramp.stages.made_associations import Loose, associate
 from upramp.stages.pipelines import WFSS, later_pipeline
 from upramp.stages.places import made_folder
 
-from .choices import NAMES, OFFICIAL, stage_of
+from .choices import NAMES, stage_of
+from .comparison import compared, references
 from .intake import DIRECT, Intake, masked, next_pipeline, suffix_of
 from .members import (
     Member,
     holds_background,
     later_groups,
+    look_at,
     second_stage_association,
     sources_for,
     takes_integrations,
@@ -32,7 +34,7 @@ from .outcome_file import OutcomeFile
 from .records import Failure, Product, Step, failure_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from upramp.progress import Progress
 
@@ -79,6 +81,8 @@ class Reduction:
     _associations: list[tuple[Path, str, list[str]]] = field(default_factory=list)
     _lost: list[Member] = field(default_factory=list)
     _unread: list[str] = field(default_factory=list)
+    _gave_up: set[tuple[str, str]] = field(default_factory=set)
+    """Official steps that gave up, each with the names of the files that carry it."""
     _earlier: list[str] = field(default_factory=list)
     """Names of products of an earlier run into the same folder."""
     _names: dict[str, str] = field(default_factory=dict)
@@ -101,7 +105,7 @@ class Reduction:
         UsageError
             If the mask is of none of the exposures.
         """
-        intake = Intake(self.choices, self.find, self._noting)
+        intake = Intake(self.choices, self.find, self.noting)
         intake.take()
         made_folder(self.choices.output_dir)
         self.inputs, self.members = intake.files, intake.members
@@ -133,7 +137,7 @@ class Reduction:
             )
         before = len(self.steps)
         waiting = [one for one in self.members if self._next_or_none(one) == pipeline]
-        with self._noting(pipeline, self.choices.output_dir.name):
+        with self.noting(pipeline, self.choices.output_dir.name):
             self._calibrate(pipeline, waiting, arguments)
             self.outcome.write("running")
         return self.steps[before:]
@@ -152,7 +156,10 @@ class Reduction:
         for path, theirs, members in self._associations:
             if theirs == pipeline:
                 names = [path.name, *members]
-                self._run(pipeline, names, path, stage=stage_of(pipeline), **arguments)
+                made = self._run(pipeline, names, path, stage=stage_of(pipeline), **arguments)
+                if stage_of(pipeline) == 2:
+                    # They go on as those of exposures do.
+                    self.members += [look_at(one.path) for one in made if one.suffix in _STAGE_2]
 
     def _next_or_none(self, member: Member) -> str | None:
         try:
@@ -305,9 +312,39 @@ class Reduction:
         self.provenance.append(dict(result.provenance))
         seconds = time.monotonic() - began
         done = tuple(one.path.name for one in made)
-        self.steps.append(Step(pipeline, tuple(names), "done", seconds, done))
+        self.steps.append(
+            Step(pipeline, tuple(names), "done", seconds, done, warnings=tuple(result.warnings))
+        )
+        self._note_what_gave_up(pipeline, names, result.provenance.get("steps", {}))
         self.outcome.write("running")
         return made
+
+    def _note_what_gave_up(
+        self, pipeline: str, names: Sequence[str], steps: Mapping[str, str]
+    ) -> None:
+        """Tell of official steps that could not do their work, which products carry on without."""
+        made = [one.path.name for one in self.products if names[0] in one.made_of]
+        for step, status in steps.items():
+            if status != "FAILED":
+                continue
+            # Products carry what befell their inputs too.
+            known = any((step, name) in self._gave_up for name in names)
+            self._gave_up.update((step, name) for name in (names[0], *made))
+            if known:
+                continue
+            what = f"{step} of {pipeline}"
+            if stage_of(pipeline) == 3 and len(names) == 1:
+                self.warnings.append(
+                    f"{what}: {names[0]} is alone, and it takes several exposures"
+                )
+            else:
+                self.warn(
+                    what,
+                    names[0],
+                    "the official step gave up (its status is FAILED), and the product was made"
+                    " without it",
+                    "look for why in the warnings of its log",
+                )
 
     def _went_on(self, member: Member, made: Sequence[Product], wanted: Sequence[str]) -> None:
         """Put an exposure's product in its place."""
@@ -350,74 +387,21 @@ class Reduction:
         list of dict
             ``product``, ``reference``, ``identical`` and ``verdict`` of each.
         """
-        from upramp.stages.compare import compare
-
         # A cell may run again.
         self.comparisons.clear()
         self.failures = [one for one in self.failures if one.step != "comparison"]
-        for reference in self._references():
-            ours = next((one for one in self.products if one.path.name == reference.name), None)
-            with self._noting("comparison", reference.name):
-                if ours is None:
-                    raise InputError(
-                        reference,
-                        "no product of this name was made",
-                        "give one that belongs to it",
-                    )
-                found = compare(ours.path, reference)
-                self.comparisons.append(
-                    {
-                        "product": ours.path.name,
-                        "reference": str(reference),
-                        "identical": found.identical,
-                        "verdict": found.verdict,
-                    }
-                )
-                if not found.identical and self.choices.strict:
-                    raise CalibrationError(
-                        ours.path.name, found.verdict, "see upramp compare for where they differ"
-                    )
+        for reference in references(self):
+            with self.noting("comparison", reference.name):
+                self.comparisons.append(compared(self, reference))
+                self._judge(self.comparisons[-1])
         self.outcome.write("running")
         return self.comparisons
 
-    def _references(self) -> list[Path]:
-        made = {one.path.name for one in self.products if one.path.suffix == ".fits"}
-        found: list[Path] = []
-        for name in self.choices.reference_products:
-            path = Path(name)
-            if name == OFFICIAL:
-                found += [one for one in self._made_officially() if one.name in made]
-            elif path.is_dir():
-                there = [path / one for one in sorted(made) if (path / one).is_file()]
-                if not there:
-                    with self._noting("comparison", path.name):
-                        raise InputError(
-                            path, "it holds no product of the names made", "name another folder"
-                        )
-                found += there
-            else:
-                found.append(path)
-        return found
-
-    def _made_officially(self) -> list[Path]:
-        """Have the official pipeline do stage 1 too, in a folder of its own."""
-        from upramp.stages import calibrate
-
-        found: list[Path] = []
-        by_name = {path.name: path for path in self.inputs}
-        for step in self.steps:
-            if step.pipeline not in _STAGE_1 or step.status != "done":
-                continue
-            with self._noting("comparison", step.files[0]):
-                result = calibrate(
-                    by_name[step.files[0]],
-                    engine="stsci",
-                    overrides=self.choices.overrides(step.pipeline),
-                    output_dir=self.choices.output_dir / OFFICIAL,
-                    progress=self.progress(),
-                )
-                found += result.products
-        return found
+    def _judge(self, found: dict[str, Any]) -> None:
+        if self.choices.strict and not found["identical"]:
+            raise CalibrationError(
+                found["product"], found["verdict"], "see upramp compare for where they differ"
+            )
 
     def finish(self) -> str:
         """Write the outcome.
@@ -450,24 +434,35 @@ class Reduction:
 
     # ---- failures
 
-    def warn(self, what: str, problem: object) -> None:
+    def warn(self, what: str, file: str, problem: object, remedy: str = "") -> None:
         """Note what is not as it should be: a failure where the reduction is strict.
 
         Parameters
         ----------
         what
-            What it is about: a picture, a product.
-        problem
-            What is wrong.
+            What it is about: a picture, a step.
+        file
+            The file that it is of, or nothing.
+        problem, remedy
+            What is wrong, and what to do.
         """
         if self.choices.strict:
-            self.failures.append(
-                Failure(what, what, str(problem), "mend it, or set strict to False")
-            )
+            remedy = remedy or "mend it, or set strict to False"
+            self.failures.append(Failure(what, file, str(problem), remedy))
         else:
-            self.warnings.append(f"{what}: {problem}")
+            told = f"{problem}; {remedy}" if remedy else str(problem)
+            self.warnings.append(f"{what}{f' of {file}' if file else ''}: {told}")
 
-    def _noting(self, step: str, file: str) -> _Noting:
+    def noting(self, step: str, file: str) -> _Noting:
+        """Take what fails inside as a failure of one file.
+
+        Parameters
+        ----------
+        step
+            What is being done.
+        file
+            The file's name.
+        """
         return _Noting(self, step, file)
 
     def _failed(
