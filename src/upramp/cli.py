@@ -309,7 +309,8 @@ def _practice(options: argparse.Namespace) -> int:
 
     if options.list:
         for program in practice.list_programs():
-            _tell(f"{program.name:<20} {program.description}")
+            number = program.exposures[0].root[:7]
+            _tell(f"{program.name:<20} {number}  {program.description}")
         return 0
     if options.directory is None:
         raise UsageError(
@@ -452,8 +453,10 @@ def _notebooks(options: argparse.Namespace) -> int:
         for copied in copy_notebooks(options.copy):
             _tell(f"{copied.what} {shlex.quote(str(copied.path))}")
     if options.list or options.copy is None:
-        for notebook in list_notebooks():
-            _tell(f"{notebook.name:<28} {notebook.title}")
+        notebooks = list_notebooks()
+        width = max(len(notebook.name) for notebook in notebooks)
+        for notebook in notebooks:
+            _tell(f"{notebook.name:<{width}} {notebook.title}")
     return 0
 
 

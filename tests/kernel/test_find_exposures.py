@@ -47,3 +47,17 @@ def test_a_pattern_that_nothing_matches_says_where_it_was_looked_for(place):
         found(place, "z*.fits")
     with pytest.raises(InputError):
         found(place, "../*/z*.fits")
+
+
+def test_a_folder_without_raw_exposures_is_named(place):
+    (place / "empty").mkdir()
+    with pytest.raises(InputError, match=r"empty: this folder holds no raw exposures"):
+        found(place, str(place / "empty"))
+
+
+@pytest.mark.parametrize(
+    "name", ["jw99033001001_02101_00001_nis_uncal.fits", "jw9903300?001_*_nis_uncal.fits"]
+)
+def test_practice_exposures_that_are_not_made_yet_are_offered(place, name):
+    with pytest.raises(InputError, match=r"upramp practice --list"):
+        found(place, name)

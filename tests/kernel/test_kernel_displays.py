@@ -242,3 +242,14 @@ def test_pictures_of_images_and_flags():
     assert pictures.flag_counts(np.array([[0, 4]], "u4")).data == {"GOOD": 1, "JUMP_DET": 1}
     with pytest.raises(UsageError):
         pictures.image(np.zeros(3))
+
+
+def test_provenance_of_loose_exposures_names_them_and_not_their_association():
+    members = [
+        {"file": f"jw{n}_cal.fits", "exptype": "science", "sha256": str(n) * 64} for n in (1, 2)
+    ]
+    made = {"file": "jw_asn.json", "sha256": None, "made_of": "loose exposures"}
+    text = provenance_card({"engine": "stsci", "input": made | {"members": members}}).to_text()
+    assert "science jw1_cal.fits, sha256 111111111111" in text
+    assert "science jw2_cal.fits" in text
+    assert "jw_asn.json" not in text.partition("\n")[2]

@@ -167,7 +167,15 @@ def test_a_wrong_parameter_is_refused_before_anything_runs(execute, tmp_path, pa
         execute(STAGE_1, **parameters)
     assert caught.value.ename == "UsageError"
     assert said in caught.value.evalue
-    assert not (tmp_path / "calibrated").exists()
+    # Nothing but word of it, which would else be that of an earlier run.
+    assert [one.name for one in (tmp_path / "calibrated").iterdir()] == ["detector1_outcome.json"]
+    outcome = json.loads((tmp_path / "calibrated" / "detector1_outcome.json").read_text())
+    assert outcome["status"] == "failed"
+    (failure,) = outcome["failures"]
+    assert failure["step"] == "parameters"
+    assert said.rpartition(": ")[2] in failure["text"]
+    document = json.loads((tmp_path / "done.ipynb").read_text())
+    assert document["metadata"]["language_info"]["upramp"]["outcome"] == outcome
 
 
 def test_what_fails_is_told_in_the_last_cell_and_in_the_outcome(execute, tmp_path):

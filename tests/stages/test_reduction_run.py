@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,8 @@ from astropy.io import fits
 
 import upramp.stages
 from upramp.errors import CalibrationError, InputError, OutputError, UsageError
-from upramp.stages.reduction import Reduction, checked_choices
+from upramp.notebooks import list_notebooks
+from upramp.stages.reduction import Reduction, checked_choices, lock
 from upramp.stages.reduction.comparison import counterpart
 from upramp.stages.reduction.intake import suffix_of
 from upramp.stages.reduction.members import (
@@ -21,7 +24,8 @@ from upramp.stages.reduction.members import (
     second_stage_association,
     sources_for,
 )
-from upramp.stages.reduction.records import Product
+from upramp.stages.reduction.modes import MODES, notebooks_for
+from upramp.stages.reduction.records import Product, holds_values
 from upramp.stages.result import Result
 
 IMAGE = {"EXP_TYPE": "NRC_IMAGE", "INSTRUME": "NIRCAM", "DETECTOR": "NRCALONG", "FILTER": "F356W"}
@@ -167,7 +171,7 @@ def test_a_mask_of_another_exposure_is_refused_before_anything_is_made(tmp_path,
     fits.PrimaryHDU(header=fits.Header({"MASKOF": "jw9_uncal.fits"})).writeto(mask)
     with pytest.raises(UsageError, match="none of these raw exposures"):
         reduction(tmp_path, product(tmp_path, "jw1", "uncal"), mask=str(mask))
-    assert not (tmp_path / "out").exists()
+    assert not list((tmp_path / "out").glob("*.*s*"))
     raw = [tmp_path / "jw1_uncal.fits", product(tmp_path, "jw9", "uncal")]
     reduction(tmp_path, *raw, mask=str(mask)).calibrate("detector1")
     assert [keywords.get("mask") for _, _, keywords in calibrated] == [None, str(mask)]
@@ -597,3 +601,114 @@ def test_a_folder_of_an_impossible_name_is_refused(tmp_path, calibrated):
     choices = checked_choices(["image2"], inputs=["x"], output_dir=str(tmp_path / "a\0b"))
     with pytest.raises(OutputError, match="cannot be made"):
         Reduction("mode/test", choices).begin()
+
+
+def test_a_product_of_a_later_stage_is_named_with_the_notebook_that_takes_it(tmp_path, calibrated):
+    run = reduction(tmp_path, product(tmp_path, "jw1", "rate"), pipelines=("detector1",))
+    (failure,) = run.failures
+    assert failure.file == "jw1_rate.fits"
+    assert "of the kind rate, and this notebook runs detector1" in failure.problem
+    assert "stage/image2" in failure.remedy
+
+
+def test_an_exposure_of_another_mode_is_refused_with_its_own_notebook(tmp_path):
+    file = product(tmp_path, "jw1", "rate", EXP_TYPE="MIR_IMAGE", INSTRUME="MIRI")
+    choices = checked_choices(["image2"], inputs=[str(file)], output_dir=str(tmp_path / "out"))
+    run = Reduction("mode/nircam-imaging", choices)
+    run.begin()
+    assert str(run.failures[0]) == (
+        "reading failed on jw1_rate.fits: it is of the type MIR_IMAGE, and mode/nircam-imaging is"
+        " for NRC_IMAGE; give others, or take the notebook mode/miri-imaging."
+    )
+
+
+def test_every_mode_is_a_notebook_and_every_notebook_of_a_mode_is_known():
+    names = {one.name.removesuffix(".ipynb") for one in list_notebooks()}
+    assert {name for name in names if name.startswith("mode/")} == set(MODES)
+    assert notebooks_for("NRC_IMAGE", "image2") == ["mode/nircam-imaging"]
+    assert notebooks_for("NRC_WFSS", "spec2") == ["mode/nircam-wfss"]
+    assert notebooks_for("NRS_IFU", "spec2") == ["stage/spec2"]
+
+
+def test_parameters_that_nothing_used_are_named(tmp_path, calibrated):
+    steps = {"jump.rejection_threshold": 5.0, "resample.pixfrac": 0.8}
+    run = reduction(tmp_path, product(tmp_path, "jw1", "cal"), steps=steps)
+    through(run, "detector1", "image2", "image3")
+    run.finish()
+    (warning,) = run.warnings
+    assert warning == (
+        "steps: jump.rejection_threshold had no use, since no exposure went through detector1"
+    )
+
+
+def test_a_mask_of_one_of_several_says_which_go_without(tmp_path, calibrated):
+    raw = [product(tmp_path, f"jw{number}", "uncal") for number in (1, 2, 3)]
+    primary = fits.PrimaryHDU()
+    primary.header["MASKOF"] = "jw2_uncal.fits"
+    fits.HDUList([primary]).writeto(mask := tmp_path / "mask.fits")
+    run = reduction(tmp_path, *raw, mask=str(mask))
+    assert "that of jw2_uncal.fits: 2 of 3 raw exposures go without" in run.warnings[0]
+
+
+def test_an_image_without_a_value_is_a_failure(tmp_path, calibrated, monkeypatch):
+    plain = upramp.stages.calibrate
+
+    def empty(*args, **keywords):
+        result = plain(*args, **keywords)
+        with fits.open(result.products[0], mode="update") as hdus:
+            hdus["SCI"].data[:] = np.nan
+        return result
+
+    monkeypatch.setattr(upramp.stages, "calibrate", empty)
+    run = reduction(tmp_path, product(tmp_path, "jw1", "rate"))
+    through(run, "image2", "image3")
+    (failure,) = run.failures
+    assert (failure.pipeline, failure.file) == ("image2", "jw1_cal.fits")
+    assert "no pixel of it has a value" in failure.problem
+    assert [one.suffix for one in run.products] == ["cal"]
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (5, 3, 4), (0, 4)])
+def test_one_value_is_enough(tmp_path, shape):
+    data = np.full(shape, np.nan, np.float32)
+    fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(data, name="SCI")]).writeto(
+        path := tmp_path / "a_cal.fits"
+    )
+    assert not holds_values(path)
+    if data.size:
+        fits.setval(path, "X", value=1)
+        with fits.open(path, mode="update") as hdus:
+            hdus["SCI"].data[..., -1, -1] = 1
+        assert holds_values(path)
+    assert holds_values(tmp_path / "x_cat.ecsv")
+
+
+def test_a_folder_in_which_another_reduction_works_is_refused(tmp_path, calibrated):
+    raw = product(tmp_path, "jw1", "uncal")
+    folder = tmp_path / "out"
+    folder.mkdir()
+    code = (
+        "import sys; from pathlib import Path; from upramp.stages.reduction import lock\n"
+        "lock.hold(Path(sys.argv[1]), 'mode/other'); print('held', flush=True); sys.stdin.read()"
+    )
+    other = subprocess.Popen(
+        [sys.executable, "-c", code, str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(OutputError, match=rf"mode/other \(process {other.pid} on .*at work"):
+            reduction(tmp_path, raw)
+        assert not (folder / "test_outcome.json").exists()
+    finally:
+        other.kill()
+        other.communicate()
+    # The lock of what died is free; ours goes when we are done.
+    run = reduction(tmp_path, raw)
+    again = reduction(tmp_path, raw)  # a cell that is run again
+    again.calibrate("detector1")
+    again.finish()
+    assert run.choices.output_dir == folder
+    assert not (folder / lock.NAME).exists()

@@ -45,7 +45,7 @@ def find_exposure(name: str, environment: Mapping[str, str] | None = None) -> Pa
     raise InputError(
         name,
         f"there is no such file here{looked}",
-        "check the name, or set UPRAMP_ARCHIVE to the archive's folder" if alone else "check it",
+        _remedy(name, "name") if alone else "check it",
     )
 
 
@@ -73,8 +73,14 @@ def find_exposures(name: str, environment: Mapping[str, str] | None = None) -> l
     environment = os.environ if environment is None else environment
     path = Path(os.path.expanduser(name))  # noqa: PTH111 - of "~nobody" there is no home
     if path.is_dir():
-        name, path = os.path.join(name, "*_uncal.fits*"), path / "*_uncal.fits*"  # noqa: PTH118
-    elif path.is_file() or not any(mark in name for mark in "*?["):
+        if found := sorted(one for one in path.glob("*_uncal.fits*") if one.is_file()):
+            return found
+        raise InputError(
+            name,
+            "this folder holds no raw exposures (*_uncal.fits)",
+            "name the files or a pattern of them, such as FOLDER/*_rate.fits",
+        )
+    if path.is_file() or not any(mark in name for mark in "*?["):
         return [find_exposure(name, environment)]
     alone = path.name == name
     tried = [Path(), *(_places(environment) if alone else [])]
@@ -86,8 +92,18 @@ def find_exposures(name: str, environment: Mapping[str, str] | None = None) -> l
     raise InputError(
         name,
         f"no file in {' or '.join(map(str, tried))} has such a name",
-        "check the pattern, or set UPRAMP_ARCHIVE to the archive's folder",
+        _remedy(name, "pattern"),
     )
+
+
+def _remedy(name: str, what: str) -> str:
+    """Say what to do about a name that is not there: practice exposures can be made."""
+    if name.startswith("jw99"):
+        return (
+            "`upramp practice --list` says which program makes it; or set UPRAMP_ARCHIVE to the"
+            " archive's folder"
+        )
+    return f"check the {what}, or set UPRAMP_ARCHIVE to the archive's folder"
 
 
 def _places(environment: Mapping[str, str]) -> Iterator[Path]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from .markup import Card
 
-__all__ = ["choose", "context_card", "in_force", "prepare", "what_is_missing"]
+__all__ = ["as_sentence", "choose", "context_card", "in_force", "prepare", "what_is_missing"]
 
 _SHOWN: Final = 12
 _AT_START: dict[str, str | None] = {}
@@ -43,7 +43,7 @@ def prepare(environment: MutableMapping[str, str] | None = None) -> None:
 
 
 def what_is_missing() -> str | None:
-    """Say in a sentence what must be set before anything can be calibrated.
+    """Say, as a remedy, what must be set before anything can be calibrated.
 
     Returns
     -------
@@ -55,10 +55,21 @@ def what_is_missing() -> str | None:
     if Path("/grp/crds/cache").is_dir():  # where crds looks if nothing is said
         return None
     return (
-        "No calibration references are at hand: set CRDS_PATH to a CRDS cache or UPRAMP_ARCHIVE "
-        "to an archive's folder (`upramp practice DIR` makes both), or CRDS_SERVER_URL to a CRDS "
-        "server, and restart the kernel."
+        "set CRDS_PATH to a CRDS cache or UPRAMP_ARCHIVE to an archive's folder "
+        "(`upramp practice DIR` makes both), or CRDS_SERVER_URL to a CRDS server, and restart the "
+        "kernel"
     )
+
+
+def as_sentence(remedy: str) -> str:
+    """Give a remedy as a sentence of its own.
+
+    Parameters
+    ----------
+    remedy
+        A clause in lower case, without a full stop.
+    """
+    return f"{remedy[0].upper()}{remedy[1:]}."
 
 
 def in_force() -> tuple[str | None, str]:
@@ -133,7 +144,7 @@ def context_card() -> Card:
 
     missing = what_is_missing()
     if missing is not None:
-        return Card("No CRDS context", notes=[missing], kind="notice")
+        return Card("No CRDS context", notes=[as_sentence(missing)], kind="notice")
     environment = crds_environment()
     name, who = in_force()
     held = sorted(file.name for file in environment.mappings.glob("jwst_*.pmap"))

@@ -180,7 +180,8 @@ def load(shell: Any) -> None:
     if missing is not None:
         from .markup import Card
 
-        session.announce(Card("No calibration references", notes=[missing], kind="notice"))
+        note = context.as_sentence(missing)
+        session.announce(Card("No calibration references", notes=[note], kind="notice"))
     crash = _crash()
     if crash is not None:
         session.announce(crash)

@@ -92,7 +92,7 @@ def provenance_card(provenance: Mapping[str, Any], title: str = "") -> Card:
         ("pipeline", f"{provenance.get('pipeline', '?')}, stage {provenance.get('stage', '?')}"),
         ("context", provenance.get("context", "not recorded")),
         ("versions", _pairs(_mapping(provenance.get("versions")))),
-        ("input", f"{source.get('file', '?')}, sha256 {_short(source.get('sha256'))}"),
+        ("input", _input(source)),
         ("made", provenance.get("created", "not recorded")),
     ]
     if "fused" in provenance:
@@ -116,6 +116,20 @@ def provenance_card(provenance: Mapping[str, Any], title: str = "") -> Card:
     rows += _references(_mapping(provenance.get("references")))
     rows += _parameters(provenance)
     return Card(title or f"{source.get('file', 'a product')}", rows, data=dict(provenance))
+
+
+def _input(source: Mapping[str, Any]) -> str:
+    members = source.get("members")
+    if source.get("made_of") and isinstance(members, list):
+        # The association was made of these, and went with the run.
+        return "; ".join(
+            f"{one.get('exptype', '?')} {_file(one)}" for one in map(_mapping, members)
+        )
+    return _file(source)
+
+
+def _file(record: Mapping[str, Any]) -> str:
+    return f"{record.get('file', '?')}, sha256 {_short(record.get('sha256'))}"
 
 
 def _references(references: Mapping[str, Any]) -> list[tuple[object, object]]:

@@ -12,9 +12,13 @@ import logging
 from typing import TYPE_CHECKING, Any, Final
 
 from upramp.errors import CalibrationError, UprampError, UsageError
-from upramp.stages.reduction import Reduction, checked_choices, require_known
+from upramp.stages.places import made_folder
+from upramp.stages.reduction import Reduction, checked_choices, lock, require_known
+from upramp.stages.reduction.choices import output_folder
 from upramp.stages.reduction.families import families
 from upramp.stages.reduction.members import described
+from upramp.stages.reduction.outcome_file import outcome_path, refusal, write_outcome
+from upramp.stages.reduction.records import Failure
 
 from . import context
 from .archive import find_exposures
@@ -204,7 +208,8 @@ class NotebookRun:
         ]
         header = ("file", "kind", "made by", "size", "made of")
         where = self.reduction.choices.output_dir
-        return Card(f"{len(rows)} products in {where}", rows, header=header if rows else ())
+        count = f"{len(rows)} product{'' if len(rows) == 1 else 's'}"
+        return Card(f"{count} in {where}", rows, header=header if rows else ())
 
     def provenance(self) -> Card:
         """Show what made the last product: engine, versions, context, references, parameters."""
@@ -253,7 +258,7 @@ class NotebookRun:
     def _conclusion(self, status: str, seconds: float) -> Card:
         run = self.reduction
         rows: list[tuple[object, object]] = [
-            ("products", f"{len(run.products)} in {run.choices.output_dir}"),
+            ("products", f"{len(run.products)}, in {run.choices.output_dir}"),
             ("outcome", str(run.outcome.path)),
             ("time", f"{seconds:.0f} s"),
         ]
@@ -293,16 +298,44 @@ def begin(name: str, pipelines: Sequence[str], **parameters: Any) -> NotebookRun
     ReferenceFileError
         If the context is not in the cache.
     """
+    try:
+        return _begun(name, pipelines, parameters)
+    except UprampError as error:
+        _tell_refusal(name, parameters, error)
+        raise
+
+
+def _begun(name: str, pipelines: Sequence[str], parameters: Mapping[str, Any]) -> NotebookRun:
     require_known([*parameters, *injected_names()])
     choices = checked_choices(pipelines, **parameters)
     context.prepare()
     if (missing := context.what_is_missing()) is not None:
-        raise UsageError("crds_context", "there are no calibration references", missing)
+        raise UsageError("CRDS_PATH", "no calibration references are at hand", missing)
     if choices.crds_context is not None:
         context.choose(choices.crds_context)
     reduction = Reduction(name, choices, find_exposures, NotebookBar)
     reduction.begin()
     return NotebookRun(reduction)
+
+
+def _tell_refusal(name: str, parameters: Mapping[str, Any], error: UprampError) -> None:
+    """Put into the notebook, and beside earlier products, that this run was refused, and why.
+
+    An outcome of an earlier run would be taken for this one's.
+    """
+    failure = Failure("parameters", error.subject, error.problem, error.remedy)
+    outcome = refusal(name, dict(parameters), failure)
+    rows: list[tuple[object, object]] = [("refused", str(failure))]
+    try:
+        folder = made_folder(output_folder(parameters.get("output_dir")))
+        lock.hold(folder, name)
+        path = outcome_path(name, folder)
+        write_outcome(path, outcome)
+        rows.append(("outcome", str(path)))
+        lock.release(folder)
+    except UprampError as reason:
+        rows.append(("no outcome file", str(reason)))
+    _publish(Card("Nothing ran", rows, kind="notice"), outcome)
 
 
 def injected_names() -> list[str]:

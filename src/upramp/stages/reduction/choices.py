@@ -25,6 +25,7 @@ __all__ = [
     "PIPELINES",
     "Choices",
     "checked_choices",
+    "output_folder",
     "require_known",
     "stage_of",
 ]
@@ -182,7 +183,7 @@ def checked_choices(
         if not isinstance(value, bool):
             raise UsageError(name, f"it cannot be {value!r}", "give True or False")
     engine = _engine(engine)
-    folder = _folder(output_dir)
+    folder = output_folder(output_dir)
     references = _texts("reference_product", reference_product, empty=True)
     for one in references:
         if one == OFFICIAL and _FIRST_STAGE & set(pipelines):
@@ -200,6 +201,28 @@ def checked_choices(
         strict,
         quicklook,
     )
+
+
+def output_folder(value: Any) -> Path:
+    """Give the folder of the products.
+
+    Parameters
+    ----------
+    value
+        What ``output_dir`` was given as.
+
+    Raises
+    ------
+    UsageError
+        If it names none, or a file.
+    """
+    folder = _text("output_dir", value)
+    if not folder:
+        raise UsageError("output_dir", "it is empty", "name a folder for the products")
+    path = _expanded(folder)
+    if os.path.lexists(path) and not path.is_dir():
+        raise UsageError(folder, "it is a file", "name a folder for the products")
+    return path
 
 
 def require_known(names: Iterable[str], known: Iterable[str] = PARAMETERS) -> None:
@@ -239,16 +262,6 @@ def _context(value: Any) -> str | None:
     return context or None
 
 
-def _folder(value: Any) -> Path:
-    folder = _text("output_dir", value)
-    if not folder:
-        raise UsageError("output_dir", "it is empty", "name a folder for the products")
-    path = _expanded(folder)
-    if os.path.lexists(path) and not path.is_dir():
-        raise UsageError(folder, "it is a file", "name a folder for the products")
-    return path
-
-
 def _mask(value: Any, engine: str, pipelines: Sequence[str]) -> str | None:
     mask = _text("mask", value)
     if not mask:
@@ -283,17 +296,19 @@ def _expanded(text: str) -> Path:
     return Path(os.path.expanduser(text))  # noqa: PTH111
 
 
-def _text(name: str, value: Any) -> str:
+def _text(name: str, value: Any, wanted: str = "a text") -> str:
     if value is None:
         return ""
     if not isinstance(value, (str, os.PathLike)):
-        raise UsageError(name, f"it cannot be {value!r}", "give a text")
+        raise UsageError(name, f"it cannot be {value!r}", f"give {wanted}")
     return os.fspath(value).strip()
 
 
 def _texts(name: str, value: Any, *, empty: bool = False) -> tuple[str, ...]:
     listed = list(value) if isinstance(value, (list, tuple)) else [value]
-    found = tuple(text for one in listed if (text := _text(name, one)))
+    found = tuple(
+        text for one in listed if (text := _text(name, one, "a name, or a list of names"))
+    )
     if not found and not empty:
         raise UsageError(name, "none is given", "give a path, a name, or a list of them")
     return found
@@ -303,6 +318,10 @@ def _flat(steps: Any, before: str = "") -> dict[str, Any]:
     """Give nested mappings as names with dots."""
     if steps is None and not before:
         return {}
+    if isinstance(steps, str) and steps.lstrip().startswith("{"):
+        raise UsageError(
+            "steps", "it came as text", "give papermill's option -y (YAML) for it, and not -p"
+        )
     if not isinstance(steps, Mapping):
         raise UsageError(
             "steps",

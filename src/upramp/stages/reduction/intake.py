@@ -15,6 +15,7 @@ from upramp.stages.pipelines import later_pipeline
 
 from .choices import NAMES, stage_of
 from .members import Member, first_of_each, look_at
+from .modes import MODES, notebooks_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,6 +40,8 @@ class Intake:
 
     Parameters
     ----------
+    name
+        The notebook: ``mode/nircam-imaging``.
     choices
         What the reduction is to do.
     find
@@ -47,6 +50,7 @@ class Intake:
         Takes what is wrong with one file as a failure of a step on it.
     """
 
+    name: str
     choices: Choices
     find: Callable[[str], Sequence[Path]]
     noting: Callable[[str, str], AbstractContextManager[None]]
@@ -85,11 +89,18 @@ class Intake:
         self.files += [member.path for member in self.members]
         raw = [member for member in self.members if member.kind == "uncal"]
         some = self.members or self.associations
-        if self.choices.mask is not None and some and not masked(self.choices, raw):
+        covered = masked(self.choices, raw)
+        if self.choices.mask is not None and some and not covered:
             raise UsageError(
                 self.choices.mask,
                 "it is the mask of none of these raw exposures",
                 "give the exposure that it was drawn on, or leave it out",
+            )
+        without = len(raw) - len(covered)
+        if self.choices.mask is not None and without:
+            names = ", ".join(member.path.name for member in covered)
+            self.warnings.append(
+                f"the mask is that of {names}: {without} of {len(raw)} raw exposures go without"
             )
 
     def _look(self, path: Path) -> None:
@@ -140,22 +151,31 @@ class Intake:
         """Refuse an exposure that the reduction would not take to its end."""
         ours = ", ".join(self.choices.pipelines)
         pipeline = next_pipeline(member)
-        if pipeline is None:
+        last = max(map(stage_of, self.choices.pipelines))
+        stages = range(_STAGES.get(member.kind, last + 1), last + 1)
+        if pipeline is None or not stages:
             raise InputError(
                 member.path,
                 f"it is a product of the kind {member.kind}, and this notebook runs {ours}",
-                "give others, or take the notebook that makes them",
+                "give products of an earlier stage, or take the notebook"
+                + (f" stage/{pipeline}" if pipeline else " that makes them"),
             )
-        last = max(map(stage_of, self.choices.pipelines))
-        for stage in range(_STAGES[member.kind], last + 1):
-            pipeline = pipeline_of(member, stage)
-            if pipeline not in self.choices.pipelines:
-                raise InputError(
-                    member.path,
-                    f"it is of the type {member.facts.exp_type}, for the pipeline {pipeline}, and"
-                    f" this notebook runs {ours}",
-                    "give others, or take the notebook of that pipeline",
-                )
+        others = [
+            one
+            for stage in stages
+            if (one := pipeline_of(member, stage)) not in self.choices.pipelines
+        ]
+        types = MODES.get(self.name, {str(member.facts.exp_type)})
+        if others or member.facts.exp_type not in types:
+            pipeline = others[0] if others else pipeline
+            takers = notebooks_for(str(member.facts.exp_type), pipeline)
+            what = f", for the pipeline {pipeline}, and this notebook runs {ours}"
+            raise InputError(
+                member.path,
+                f"it is of the type {member.facts.exp_type}"
+                + (what if others else f", and {self.name} is for {' and '.join(sorted(types))}"),
+                f"give others, or take the notebook {' or '.join(takers)}",
+            )
 
 
 def pipeline_of(member: Member, stage: int) -> str:

@@ -14,11 +14,73 @@ from upramp.memory import peak
 from upramp.stages.provenance import versions
 
 if TYPE_CHECKING:
+    from .records import Failure
     from .run import Reduction
 
-__all__ = ["SCHEMA", "OutcomeFile"]
+__all__ = ["SCHEMA", "OutcomeFile", "outcome_path", "refusal", "write_outcome"]
 
 SCHEMA: Final = 1
+
+
+def outcome_path(name: str, folder: Path) -> Path:
+    """Say where the outcome of a notebook is.
+
+    Parameters
+    ----------
+    name
+        The notebook: ``mode/nircam-imaging``.
+    folder
+        The folder of its products.
+    """
+    return folder / f"{Path(name).name}_outcome.json"
+
+
+def write_outcome(path: Path, outcome: dict[str, Any]) -> None:
+    """Write an outcome, whole or not at all.
+
+    Parameters
+    ----------
+    path
+        Its file.
+    outcome
+        Its content.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+    """
+    text = json.dumps(_plain(outcome), indent=2, allow_nan=False)
+    write_text(path, f"{text}\n")
+
+
+def refusal(name: str, parameters: dict[str, Any], failure: Failure) -> dict[str, Any]:
+    """Give the outcome of what was refused before anything ran.
+
+    Parameters
+    ----------
+    name
+        The notebook.
+    parameters
+        As they were given.
+    failure
+        Why.
+    """
+    now = _now().isoformat(timespec="seconds")
+    nothing = ("contexts", "inputs", "steps", "products", "references", "comparisons", "warnings")
+    return {
+        "schema": SCHEMA,
+        "notebook": name,
+        "status": "failed",
+        "began": now,
+        "ended": now,
+        "seconds": 0.0,
+        "peak_memory_bytes": peak(),
+        "parameters": parameters,
+        "versions": versions(),
+        **{each: [] for each in nothing},
+        "failures": [{**asdict(failure), "text": str(failure)}],
+    }
 
 
 class OutcomeFile:
@@ -40,8 +102,7 @@ class OutcomeFile:
     @property
     def path(self) -> Path:
         """Where it is."""
-        name = Path(self._reduction.name).name
-        return self._reduction.choices.output_dir / f"{name}_outcome.json"
+        return outcome_path(self._reduction.name, self._reduction.choices.output_dir)
 
     def products_named(self) -> list[str]:
         """Give the names of the products that the file lists which is there already.
@@ -68,8 +129,7 @@ class OutcomeFile:
         OutputError
             If it cannot be written.
         """
-        text = json.dumps(_plain(self.to_dict(status)), indent=2, allow_nan=False)
-        write_text(self.path, f"{text}\n")
+        write_outcome(self.path, self.to_dict(status))
 
     def to_dict(self, status: str) -> dict[str, Any]:
         """Give its content.

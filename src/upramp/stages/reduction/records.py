@@ -10,7 +10,7 @@ from upramp.errors import CalibrationError, UprampError
 
 from .choices import PIPELINES
 
-__all__ = ["Failure", "Product", "Step", "failure_of"]
+__all__ = ["Failure", "Product", "Step", "failure_of", "holds_values"]
 
 
 @dataclass(frozen=True)
@@ -122,3 +122,26 @@ def failure_of(what: str, file: str, error: BaseException) -> Failure:
     text = " ".join(str(error).split()) or "no reason is given"
     problem = f"{type(error).__name__}: {text}"
     return Failure(step, file, problem, "this is a fault of upramp's: tell", pipeline)
+
+
+def holds_values(path: Path) -> bool:
+    """Tell whether any pixel of an image has a value; of what is no image nothing is said.
+
+    Parameters
+    ----------
+    path
+        Its file.
+    """
+    import numpy as np
+
+    from upramp.exposure import open_exposure
+
+    if path.suffix != ".fits":
+        return True
+    with open_exposure(path) as product:
+        if "SCI" not in product:
+            return True
+        image = product["SCI"]
+        # Plane by plane: the first one with a value is enough, and a series is large.
+        planes = image.reshape(-1, *image.shape[-2:]) if image.ndim > 2 else image[None]
+        return any(bool(np.isfinite(plane).any()) for plane in planes)

@@ -18,6 +18,7 @@ from upramp.stages.made_associations import Loose, associate
 from upramp.stages.pipelines import WFSS, later_pipeline
 from upramp.stages.places import made_folder
 
+from . import lock
 from .choices import NAMES, stage_of
 from .comparison import compared, references
 from .intake import DIRECT, Intake, masked, next_pipeline, suffix_of
@@ -31,7 +32,7 @@ from .members import (
     takes_integrations,
 )
 from .outcome_file import OutcomeFile
-from .records import Failure, Product, Step, failure_of
+from .records import Failure, Product, Step, failure_of, holds_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -44,6 +45,7 @@ __all__ = ["Reduction"]
 
 _STAGE_1: Final = {"detector1": ("rateints", "rate"), "dark": ("dark",), "guider": ("cal",)}
 _STAGE_2: Final = ("calints", "cal")
+_IMAGES: Final = frozenset({"cal", "calints", "i2d", "s2d"})
 
 
 @dataclass
@@ -102,12 +104,17 @@ class Reduction:
         ------
         OutputError
             If the folder of the products cannot be made.
+            Or if another reduction is at work in it.
         UsageError
             If the mask is of none of the exposures.
         """
-        intake = Intake(self.choices, self.find, self.noting)
+        folder = made_folder(self.choices.output_dir)
+        if not lock.hold(folder, self.name):
+            self.warnings.append(
+                f"{folder} knows no locks: nothing keeps another reduction out of it"
+            )
+        intake = Intake(self.name, self.choices, self.find, self.noting)
         intake.take()
-        made_folder(self.choices.output_dir)
         self.inputs, self.members = intake.files, intake.members
         self._associations, self._unread = intake.associations, intake.unread
         self.warnings += intake.warnings
@@ -316,8 +323,31 @@ class Reduction:
             Step(pipeline, tuple(names), "done", seconds, done, warnings=tuple(result.warnings))
         )
         self._note_what_gave_up(pipeline, names, result.provenance.get("steps", {}))
+        if not self._hold_values(pipeline, made):
+            made = []
+            if member is not None:
+                self._lose(member)
         self.outcome.write("running")
         return made
+
+    def _hold_values(self, pipeline: str, made: Sequence[Product]) -> bool:
+        """Tell whether there is anything in images that were made; what is empty is a failure."""
+        empty = [
+            one.path.name
+            for one in made
+            if one.suffix in _IMAGES and stage_of(pipeline) > 1 and not holds_values(one.path)
+        ]
+        for name in empty:
+            self.failures.append(
+                Failure(
+                    pipeline,
+                    name,
+                    "no pixel of it has a value",
+                    "look at the values and flags of what it is made of",
+                    pipeline,
+                )
+            )
+        return not empty
 
     def _note_what_gave_up(
         self, pipeline: str, names: Sequence[str], steps: Mapping[str, str]
@@ -417,8 +447,22 @@ class Reduction:
             )
         status = "failed" if self.failures else "done"
         self._warn_of_what_is_left()
+        self._warn_of_what_had_no_use()
         self.outcome.write(status)
+        lock.release(self.choices.output_dir)
         return status
+
+    def _warn_of_what_had_no_use(self) -> None:
+        """Name parameters of pipelines that no exposure went through."""
+        ran = {one.pipeline for one in self.steps}
+        used = {name for one in ran for name in self.choices.overrides(one)}
+        for pipeline in self.choices.pipelines:
+            names = [one for one in self.choices.overrides(pipeline) if one not in used]
+            if names and pipeline not in ran:
+                self.warnings.append(
+                    f"steps: {', '.join(names)} had no use, since no exposure went through"
+                    f" {pipeline}"
+                )
 
     def _warn_of_what_is_left(self) -> None:
         """Name products of an earlier run that nobody may take for this one's."""
