@@ -187,7 +187,10 @@ def hot_pixels(dark: Sequence[Path], *, threshold: float | None = None) -> Pictu
         dots = where.scatter(
             hot[:, 1], hot[:, 0], c=shown, s=12, cmap="inferno_r", norm=_log_norm(shown)
         )
-        drawn.colorbar(dots, ax=where, label="DN/s")
+        bar = drawn.colorbar(dots, ax=where, label="DN/s")
+        # Plain numbers: powers of ten have too few marks in so short a range.
+        for formatter in (bar.ax.yaxis.set_major_formatter, bar.ax.yaxis.set_minor_formatter):
+            formatter(lambda value, _: f"{value:g}")
     where.set(
         title=f"{len(hot)} hot pixels",
         xlabel="column",

@@ -77,7 +77,7 @@ def subtraction(calints: Sequence[Path], psfsub: Sequence[Path], *, half: float 
             shown = where.imshow(
                 box.data, origin="lower", norm=norm, cmap="magma", extent=box.extent
             )
-            where.set(xlabel="arcsec", ylabel="arcsec")
+            where.set(xlabel="along rows (arcsec)", ylabel="along columns (arcsec)")
             where.set_title(f"{before.root} {name}", fontsize=8)
         colour_bar(shown, list(axes), before.unit)
     text = (

@@ -273,5 +273,5 @@ def _draw_fit(axes: Axes, measured: Fringes, found: Binary) -> None:
     )
     ends = np.array([min(model.min(), 0), max(model.max(), 0)]) * 1.1
     axes.plot(ends, ends, color=_BEFORE, lw=1, zorder=0)
-    axes.set(xlabel="closure phase of the best companion", ylabel="measured (degrees)")
+    axes.set(xlabel="closure phase of the best companion (degrees)", ylabel="measured (degrees)")
     axes.set_title("how well the best one fits", fontsize=10)

@@ -140,10 +140,11 @@ def background(cal: Sequence[Path]) -> Picture:
     left, right = drawn.subplots(1, 2)
     boxes = _boxes(image)
     ny, nx = image.shape
-    stretched(
-        left, boxes, label=unit, percentiles=(2, 98), extent=(-0.5, nx - 0.5, -0.5, ny - 0.5)
-    )
+    # The last boxes may reach over the edge.
+    edges = (-0.5, boxes.shape[1] * _BOX - 0.5, -0.5, boxes.shape[0] * _BOX - 0.5)
+    stretched(left, boxes, label=unit, percentiles=(2, 98), extent=edges)
     left.set(title=f"sky of the first, {_BOX} x {_BOX} pixels", xlabel="column", ylabel="row")
+    left.set(xlim=(-0.5, nx - 0.5), ylim=(-0.5, ny - 0.5))
     levels: dict[str, dict[str, float]] = {}
     for number, one in enumerate(cal):
         values = image_of(one)[0]
