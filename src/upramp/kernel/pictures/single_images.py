@@ -141,8 +141,8 @@ def background(cal: Sequence[Path]) -> Picture:
     boxes = _boxes(image)
     ny, nx = image.shape
     # The last boxes may reach over the edge.
-    edges = (-0.5, boxes.shape[1] * _BOX - 0.5, -0.5, boxes.shape[0] * _BOX - 0.5)
-    stretched(left, boxes, label=unit, percentiles=(2, 98), extent=edges)
+    window = (-0.5, boxes.shape[1] * _BOX - 0.5, -0.5, boxes.shape[0] * _BOX - 0.5)
+    stretched(left, boxes, label=unit, percentiles=(2, 98), extent=window)
     left.set(title=f"sky of the first, {_BOX} x {_BOX} pixels", xlabel="column", ylabel="row")
     left.set(xlim=(-0.5, nx - 0.5), ylim=(-0.5, ny - 0.5))
     levels: dict[str, dict[str, float]] = {}
