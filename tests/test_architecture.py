@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "upramp"
-BASE = {"errors", "dq", "atomic", "listeners", "memory", "progress", "spill"}
+BASE = {"errors", "dq", "atomic", "listeners", "memory", "progress", "spared_imports", "spill"}
 MAY_IMPORT = {
     "detector1": set(),
     "exposure": {"detector1"},

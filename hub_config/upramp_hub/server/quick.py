@@ -1,17 +1,16 @@
 """``python -m upramp_hub.server.quick``: JupyterHub's server of one user, started sooner.
 
 Two things that a server does at every start take longer than all the rest of
-it, and nobody here has a use for them. What is left out is left out by the
-ways that its authors foresee: as if one package were not installed, and as if
-there were no node.
+it, and nobody here has a use for them: a grammar waits until somebody asks for
+it, and JupyterLab is told that there is no node.
 """
 
 from __future__ import annotations
 
 import os
-import sys
 from typing import Any
 
+from upramp.spared_imports import spare_grammar
 from upramp_hub import ports
 
 __all__ = ["main"]
@@ -19,7 +18,7 @@ __all__ = ["main"]
 
 def main() -> None:
     """Start the server."""
-    leave_out_grammar()
+    spare_grammar()
     if ports.are_held():
         ports.share()  # before anything takes tornado's functions for its own
         del os.environ[ports.VARIABLE]  # what a user starts there is none of ours
@@ -27,15 +26,6 @@ def main() -> None:
     from jupyterhub.singleuser import main as start
 
     start()
-
-
-def leave_out_grammar() -> None:
-    """Let nobody compile the grammar of internationalised addresses (RFC 3987).
-
-    jsonschema builds a parser from it when it is imported, which takes two
-    seconds of a processor and 16 MB, to check formats that no schema of a server's has.
-    """
-    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type] # how an import is refused
 
 
 def leave_out_yarn() -> None:

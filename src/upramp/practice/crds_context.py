@@ -18,6 +18,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Final
 
 from upramp.atomic import write_text
+from upramp.spared_imports import spare_grammar
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -240,6 +241,7 @@ def _all_reference_types() -> list[str]:
     A type that is missing from an instrument's rules is an error to CRDS;
     those with no practice reference become N/A.
     """
+    spare_grammar()
     import jwst.pipeline
     import jwst.step
     from stpipe import Step

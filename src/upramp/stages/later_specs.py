@@ -10,8 +10,9 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any
 
+from upramp.spared_imports import spare_grammar
+
 from .official_specs import PipelineSpecification, StepSpecification
-from .spared_imports import spare_grammar
 
 __all__ = ["later_class", "later_specification"]
 

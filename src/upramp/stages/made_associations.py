@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from upramp.atomic import output_errors
 from upramp.errors import InputError, UsageError
+from upramp.spared_imports import spare_grammar
 
 from .pipelines import REFERENCE_STARS, association_type, later_pipeline
 from .product_names import candidate, product_name
-from .spared_imports import spare_grammar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

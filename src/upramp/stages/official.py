@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from upramp.errors import CalibrationError, UprampError
+from upramp.spared_imports import spare_grammar
 
 from . import provenance
 from .collector import only_what_is_new
@@ -30,7 +31,6 @@ from .official_specs import pipeline_name, specification
 from .outcome import Outcome, note_step, translated
 from .overrides import to_pipeline_keywords
 from .product_values import has_value
-from .spared_imports import spare_grammar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -9,7 +9,7 @@ import pytest
 
 CHECK = """
 import sys
-from upramp.stages.spared_imports import spare_grammar
+from upramp.spared_imports import spare_grammar
 {first}
 spare_grammar()
 import jsonschema
