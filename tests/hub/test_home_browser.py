@@ -122,7 +122,7 @@ def test_a_page_is_read_on_a_phone_and_in_the_dark(server, chromium):
     assert box["width"] <= 360
     # Without a script the forms work; nothing is offered that needs one.
     assert page.get_by_role("button", name="Copy", exact=True).count() == 0
-    name = page.get_by_text("stage/detector1", exact=True)
+    name = page.get_by_text("stage/detector1.ipynb", exact=True)
     stage_1 = page.get_by_role("listitem").filter(has=name)
     stage_1.get_by_role("button", name="Copy to your notebooks").click()
     page.wait_for_url("**/lab/tree/notebooks/stage/detector1.ipynb")
