@@ -56,13 +56,15 @@ class Server:
         await page.wait_for_ready(timeout=60)
         return page
 
-    async def run(self, code):
-        """Run a cell; give back once the kernel has said that it runs it."""
+    async def run(self, code, *, long=True):
+        """Run a cell; give back once the kernel has said that it runs it, and the watch heard."""
         asked = self.page.execute(code)
-        while True:
+        message = {"parent_header": {}}
+        while message["parent_header"].get("msg_id") != asked:
             message = await self.page.get_iopub_msg(timeout=30)
-            if message["parent_header"].get("msg_id") == asked:
-                return
+        # The page and the watch are told by sockets of their own.
+        if long:
+            await self.eventually(self.is_busy)
 
     async def ask_beside(self):
         """Ask what JupyterLab asks while a cell runs, and wait until it is answered."""
@@ -180,7 +182,7 @@ def test_a_cell_whose_end_was_not_heard_is_over_when_another_begins(tmp_path):
         listener = server.watch._executions._listeners[server.id]
         listener.hear(frames(server.kernel.session, "busy", forged))
         assert server.is_busy()
-        await server.run("1")
+        await server.run("1", long=False)
         await server.eventually(lambda: not server.watch.busy())
 
 
