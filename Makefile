@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PRACTICE := practice
-WORKERS ?= auto
+# One more than there are processors: a third of the tests wait, for servers and browsers.
+WORKERS ?= $(shell expr $$(nproc 2>/dev/null || echo 2) + 1)
 PORT ?= 8000
 STATE ?= .hub
 
