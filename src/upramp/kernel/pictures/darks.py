@@ -188,7 +188,10 @@ def hot_pixels(dark: Sequence[Path], *, threshold: float | None = None) -> Pictu
             hot[:, 1], hot[:, 0], c=shown, s=12, cmap="inferno_r", norm=_log_norm(shown)
         )
         bar = drawn.colorbar(dots, ax=where, label="DN/s")
+        from matplotlib.ticker import LogLocator
+
         # Plain numbers: powers of ten have too few marks in so short a range.
+        bar.ax.yaxis.set_minor_locator(LogLocator(subs=(2.0, 5.0)))
         for formatter in (bar.ax.yaxis.set_major_formatter, bar.ax.yaxis.set_minor_formatter):
             formatter(lambda value, _: f"{value:g}")
     where.set(
