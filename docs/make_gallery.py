@@ -161,7 +161,11 @@ def main() -> int:
     options = parser.parse_args()
     notebooks = list_notebooks()
     archive, work = options.archive.resolve(), options.work.resolve()
-    chosen = [one for one in notebooks if not options.only or one.name in options.only]
+    names = [one.name.removesuffix(".ipynb") for one in notebooks]
+    only = [one.removesuffix(".ipynb") for one in options.only]
+    if unknown := set(only) - set(names):
+        parser.error(f"there is no notebook {min(unknown)}: there are {', '.join(names)}")
+    chosen = [one for one, name in zip(notebooks, names, strict=True) if name in (only or names)]
     make_archive(archive)
     if wanted := programs(chosen):
         make_archive(archive, programs=wanted)
@@ -172,6 +176,7 @@ def main() -> int:
         os.environ.pop(variable, None)
     os.environ["CRDS_CONTEXT"] = "jwst_0001.pmap"
     failed = []
+    seconds = known()
     for notebook in chosen:
         try:
             document = run(notebook, archive, work)
@@ -183,10 +188,7 @@ def main() -> int:
         forget(notebook, GALLERY)
         page(notebook, document, GALLERY)
         say(f"{notebook.name} {document['seconds']:.0f} s")
-        (work / "seconds.json").write_text(
-            json.dumps(known(work) | {notebook.name: document["seconds"]}), encoding="utf-8"
-        )
-    seconds = known(work)
+        seconds[notebook.name] = document["seconds"]
     made = {}
     for notebook in notebooks:
         stem = notebook.name.removesuffix(".ipynb").replace("/", "-")
@@ -206,10 +208,12 @@ def say(line: str) -> None:
     sys.stderr.flush()
 
 
-def known(work: Path) -> dict[str, float]:
-    """Give how long notebooks took that were run into this folder before."""
-    file = work / "seconds.json"
-    return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else {}
+def known() -> dict[str, float]:
+    """Give how long notebooks took that have a page already, as the index says."""
+    index = GALLERY / "index.md"
+    text = index.read_text(encoding="utf-8") if index.is_file() else ""
+    found = re.findall(r"^`(\S+\.ipynb)`, (\d+) s$", text, re.MULTILINE)
+    return {name: float(seconds) for name, seconds in found}
 
 
 if __name__ == "__main__":
