@@ -712,3 +712,8 @@ def test_a_folder_in_which_another_reduction_works_is_refused(tmp_path, calibrat
     again.finish()
     assert run.choices.output_dir == folder
     assert not (folder / lock.NAME).exists()
+    # Whoever goes back to a cell after the last one works in the folder again.
+    again.calibrate("image2")
+    assert (folder / lock.NAME).exists()
+    again.finish()
+    assert not (folder / lock.NAME).exists()

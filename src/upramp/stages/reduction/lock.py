@@ -38,8 +38,11 @@ def hold(folder: Path, what: str) -> bool:
     OutputError
         If another process holds it, or it cannot be written to.
     """
-    release(folder)
     path = folder.resolve() / NAME
+    ours = _held.get(folder.resolve())
+    if ours is not None and _is_there(path, ours):
+        return True
+    release(folder)
     while True:
         try:
             file = path.open("a+", encoding="utf-8")

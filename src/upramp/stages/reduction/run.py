@@ -145,6 +145,7 @@ class Reduction:
         before = len(self.steps)
         waiting = [one for one in self.members if self._next_or_none(one) == pipeline]
         with self.noting(pipeline, self.choices.output_dir.name):
+            lock.hold(self.choices.output_dir, self.name)  # a cell may run again after the last
             self._calibrate(pipeline, waiting, arguments)
             self.outcome.write("running")
         return self.steps[before:]
