@@ -43,8 +43,11 @@ def pytest_configure() -> None:
     settings.load_profile("upramp")
 
 
-# Modules here share a hub or a kernel, which takes seconds to start.
-KEPT_TOGETHER = ("tests/hub/", "tests/kernel/", "tests/notebooks/", "tests/widgets/")
+# Modules here share a hub, a kernel, an archive or official products, which take long to make.
+KEPT_TOGETHER = (
+    *("tests/hub/", "tests/kernel/", "tests/notebooks/", "tests/practice/", "tests/widgets/"),
+    *("tests/peers/test_later_practice.py", "tests/peers/test_practice_truth.py"),
+)
 
 
 @pytest.hookimpl(optionalhook=True)
