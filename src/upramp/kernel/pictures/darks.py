@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["build_up", "hot_pixels", "last_group"]
 
 _UNUSED: Final = PIXEL["DO_NOT_USE"] | PIXEL["REFERENCE_PIXEL"]
-_COLOURS: Final = ("#2a6f97", "#d1495b", "#5f8d4e", "#a06cd5", "#edae49", "#30638e")
+_COLOURS: Final = ("#2a6f97", "#d1495b", "#5f8d4e", "#a06cd5", "#edae49", "#333333")
 _HOT: Final = "#ff006e"
 _MOST_INTEGRATIONS: Final = 6
 _MOST_LINES: Final = 8
@@ -210,7 +210,8 @@ def hot_pixels(dark: Sequence[Path], *, threshold: float | None = None) -> Pictu
     for number, (row, column) in enumerate(hot[:_MOST_LINES].tolist()):
         line = found.ramp[0, :, row, column] - found.ramp[0, 0, row, column]
         colour = _COLOURS[number % len(_COLOURS)]
-        ramps.plot(found.seconds, line, "o-", markersize=3, color=colour, label=f"{row}, {column}")
+        style = "o-" if number < len(_COLOURS) else "s--"
+        ramps.plot(found.seconds, line, style, ms=3, color=colour, label=f"{row}, {column}")
     ramps.set(title="ramps of the hottest", xlabel="seconds", ylabel="DN above the first group")
     if len(hot):
         ramps.legend(title="row, column", fontsize=7, title_fontsize=7)
