@@ -219,7 +219,7 @@ def _practice_options(parser: argparse.ArgumentParser) -> None:
         action="append",
         metavar="NAME",
         help="only this program, besides those that the folder was begun with; may be repeated "
-        "(default: all but the full-frame ones)",
+        "(default: those of imaging and of single detectors, but for full frames)",
     )
     parser.add_argument("--full-frame", action="store_true", help="the full-frame programs too")
     parser.add_argument("--seed", type=int, help="another sky and noise; the same for the same")

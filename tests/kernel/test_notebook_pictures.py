@@ -129,3 +129,12 @@ def test_a_strict_reduction_names_the_picture_and_its_file_once(two_mosaics):
         "picture pair failed on jw1_cal.fits: there are 4 exposures and not two;"
         " reduce one pair at a time."
     )
+
+
+@pytest.mark.parametrize(
+    ("kind", "warned"), [("uncal", False), ("rate", False), ("crf", True), ("i2d", True)]
+)
+def test_a_kind_from_before_the_inputs_is_not_missed(run, kind, warned):
+    run.reduction.inputs = [Path("jw1_cal.fits"), Path("jw2_calints.fits")]
+    run.show(curve, kind)
+    assert bool(run.reduction.warnings) == warned

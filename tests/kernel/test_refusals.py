@@ -38,6 +38,15 @@ def test_the_outcome_of_an_earlier_run_is_not_left_as_this_ones(folder, capsys):
     assert [one.name for one in folder.iterdir()] == ["image2_outcome.json"]
 
 
+def test_products_of_the_earlier_run_are_named(folder):
+    listed = [{"file": "a_cal.fits"}, {"file": "gone_cal.fits"}, {"file": "../x.fits"}]
+    (folder / "image2_outcome.json").write_text(json.dumps({"products": listed}))
+    (folder / "a_cal.fits").write_text("")
+    (warning,) = refused(folder)["warnings"]
+    assert "earlier run" in warning
+    assert warning.endswith(": a_cal.fits")
+
+
 def test_it_has_all_keys_of_an_outcome(folder, monkeypatch):
     found = refused(folder)
     keys = {}

@@ -566,12 +566,25 @@ def test_what_an_association_of_stage_2_makes_goes_on(tmp_path, calibrated):
     assert [one.suffix for one in run.products] == ["cal", "i2d"]
 
 
-def test_an_official_comparison_of_what_skips_stage_1_is_a_failure(tmp_path, calibrated):
-    run = reduction(tmp_path, product(tmp_path, "jw1", "rate"), reference_product="stsci")
-    through(run, "detector1", "image2")
-    assert run.compare() == []
-    assert "no exposure went through stage 1" in str(run.failures[0])
-    assert run.finish() == "failed"
+def test_an_official_comparison_of_what_skips_stage_1_is_refused_before_anything_runs(
+    tmp_path, calibrated
+):
+    with pytest.raises(UsageError, match="stsci does stage 1 too, and no exposure here"):
+        reduction(tmp_path, product(tmp_path, "jw1", "rate"), reference_product="stsci")
+    assert calibrated == []
+
+
+def test_fringes_without_a_reference_star_are_told(tmp_path, calibrated):
+    fringes = {"EXP_TYPE": "NIS_AMI", "INSTRUME": "NIRISS", "DETECTOR": "NIS"}
+    target = product(tmp_path, "jw1", "calints", **fringes)
+    run = reduction(tmp_path, target, pipelines=("ami3",), strict=True)
+    through(run, "ami3")
+    assert run.finish() == "done"
+    assert "no reference star among the inputs" in run.warnings[0]
+    star = product(tmp_path, "jw2", "calints", **fringes, IS_PSF=True)
+    run = reduction(tmp_path, target, star, pipelines=("ami3",))
+    through(run, "ami3")
+    assert not run.warnings
 
 
 def made(name, pipeline="image3"):
@@ -664,7 +677,7 @@ def test_an_image_without_a_value_is_a_failure(tmp_path, calibrated, monkeypatch
     through(run, "image2", "image3")
     (failure,) = run.failures
     assert (failure.pipeline, failure.file) == ("image2", "jw1_cal.fits")
-    assert "no pixel of it has a value" in failure.problem
+    assert "no pixel of it has a value (it is made of jw1_rate.fits)" in failure.problem
     assert [one.suffix for one in run.products] == ["cal"]
 
 

@@ -17,7 +17,13 @@ from upramp.stages.reduction import Reduction, checked_choices, lock, require_kn
 from upramp.stages.reduction.choices import output_folder
 from upramp.stages.reduction.families import families
 from upramp.stages.reduction.members import described
-from upramp.stages.reduction.outcome_file import outcome_path, refusal, write_outcome
+from upramp.stages.reduction.outcome_file import (
+    left_over,
+    outcome_path,
+    products_named,
+    refusal,
+    write_outcome,
+)
 from upramp.stages.reduction.records import Failure
 
 from . import context
@@ -170,6 +176,7 @@ class NotebookRun:
 
     def _missing(self, title: str, kinds: Sequence[str], *, optional: bool) -> Card:
         why = f"there is no product of the kind {' or '.join(kinds)}"
+        optional = optional or all(map(self.reduction.begins_after, kinds))
         if not self.reduction.failures and not optional:
             self.reduction.warn(f"picture {title}", "", why)
         kind = "plain" if optional else "notice"
@@ -252,7 +259,9 @@ class NotebookRun:
             more = len(run.failures) - 1
             others = f" (and {more} more, see {run.outcome.path.name})" if more else ""
             raise CalibrationError(
-                first.file, f"{first.what} failed: {first.problem}{others}", first.remedy
+                first.file or run.name,
+                f"{first.what} failed: {first.problem}{others}",
+                first.remedy,
             )
 
     def _conclusion(self, status: str, seconds: float) -> Card:
@@ -330,6 +339,7 @@ def _tell_refusal(name: str, parameters: Mapping[str, Any], error: UprampError) 
         folder = made_folder(output_folder(parameters.get("output_dir")))
         lock.hold(folder, name)
         path = outcome_path(name, folder)
+        outcome["warnings"] = left_over(folder, products_named(path))
         write_outcome(path, outcome)
         rows.append(("outcome", str(path)))
         lock.release(folder)

@@ -181,7 +181,7 @@ def read_association(path: str | os.PathLike[str], stage: int) -> Association:
         )
     identity = _text(content.get("asn_id")) or "a3001"
     if not _IDENTITY.fullmatch(identity):
-        raise _not_one(file, f"its asn_id {identity[:60]!r} is none: it goes into names of files")
+        raise _not_one(file, f"its asn_id {identity[:60]!r} cannot be in names of files")
     twice = [name for name, count in Counter(one.name for one in products).items() if count > 1]
     if twice:
         raise InputError(
@@ -276,7 +276,9 @@ def _require_plain(file: Path, what: str, name: str) -> None:
         raise InputError(
             file,
             f"its {what} {name!r} is no plain name of a file",
-            "put members beside the association and name them without folders",
+            "put members beside the association and name them without folders"
+            if what == "member"
+            else "name it without folders: products go where they are asked to",
         )
 
 

@@ -155,6 +155,8 @@ def fringes(
         "reference star": {"fmt": "^", "mfc": "none", "color": _STAR, "label": "reference star"},
         "calibrated": {"fmt": "o", "color": _AFTER, "label": "target, calibrated"},
     }
+    if len(all_of_them) == 1:
+        styles["target"]["label"] = "target, not calibrated"
     drawn = figure(8.6, 6.6)
     upper, lower = drawn.subplots(2, 1)
     # Side by side: fringes of one baseline would hide each other.

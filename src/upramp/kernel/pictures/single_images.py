@@ -65,7 +65,7 @@ def calibrated(cal: Sequence[Path], *, exposure: int = 0) -> Picture:
     middle = median_of(image)
     pixel = pixel_of(wcs, shape_of(image))
     text = (
-        f"{path.name}: median {middle:.4g} {unit}, {100 * blank:.2g} % of pixels not to be used; "
+        f"{path.name}: median {middle:.4g} {unit}, {100 * blank:.3g} % of pixels not to be used; "
         f"a pixel is {pixel:.4f} arcsec"
     )
     data = {"median": middle, "blank": blank, "pixel": pixel, "grid": list(lines)}
@@ -162,10 +162,10 @@ def background(cal: Sequence[Path]) -> Picture:
         right.legend(fontsize=8, title="sky", title_fontsize=8)
     found = np.array([one["level"] for one in levels.values()])
     spread = float(np.ptp(found)) if np.isfinite(found).all() else float("nan")
-    text = (
-        f"sky of {len(cal)} exposure{'' if len(cal) == 1 else 's'}: {found[0]:.4g} {unit} in "
-        f"{path.name}, from one to another by up to {spread:.2g} {unit}"
-    )
+    text = f"sky of {len(cal)} exposure{'' if len(cal) == 1 else 's'}: {found[0]:.4g} {unit} in "
+    text += path.name
+    if len(cal) > 1:
+        text += f", from one to another by up to {spread:.2g} {unit}"
     return picture_of(drawn, text, {"sky": levels, "spread": spread})
 
 

@@ -127,11 +127,12 @@ class Intake:
         content = self._association(path)
         self.unread.pop()
         pipeline = NAMES.get(content.pipeline or "")
-        if pipeline not in self.choices.pipelines:
+        later = [one for one in self.choices.pipelines if stage_of(one) > 1]
+        if pipeline not in later:
             raise InputError(
                 path,
                 f"it is an association for {content.kind or 'an unknown pipeline'}",
-                f"give one for {' or '.join(self.choices.pipelines)}",
+                f"give one for {' or '.join(later)}, whichever its members are for",
             )
         members = [member.path for member in content.members]
         self.associations.append((path, pipeline, [one.name for one in members]))

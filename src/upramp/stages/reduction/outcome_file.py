@@ -14,10 +14,20 @@ from upramp.memory import peak
 from upramp.stages.provenance import versions
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from .records import Failure
     from .run import Reduction
 
-__all__ = ["SCHEMA", "OutcomeFile", "outcome_path", "refusal", "write_outcome"]
+__all__ = [
+    "SCHEMA",
+    "OutcomeFile",
+    "left_over",
+    "outcome_path",
+    "products_named",
+    "refusal",
+    "write_outcome",
+]
 
 SCHEMA: Final = 1
 
@@ -52,6 +62,41 @@ def write_outcome(path: Path, outcome: dict[str, Any]) -> None:
     """
     text = json.dumps(_plain(outcome), indent=2, allow_nan=False)
     write_text(path, f"{text}\n")
+
+
+def products_named(path: Path) -> list[str]:
+    """Give the names of the products that an outcome lists which is there already.
+
+    What is no outcome lists none: it will be replaced.
+
+    Parameters
+    ----------
+    path
+        Its file.
+    """
+    try:
+        content = json.loads(path.read_text())
+        names = [str(one["file"]) for one in content["products"]]
+    except (OSError, ValueError, TypeError, LookupError, RecursionError):
+        return []
+    return [name for name in names if name == Path(name).name]
+
+
+def left_over(folder: Path, names: Sequence[str]) -> list[str]:
+    """Give a warning of products of an earlier run that are still in a folder, if any are.
+
+    Parameters
+    ----------
+    folder
+        The folder.
+    names
+        Names of those that this run did not make.
+    """
+    left = [one for one in names if (folder / one).is_file()]
+    if not left:
+        return []
+    what = "still holds products of an earlier run, which this one did not make"
+    return [f"{folder} {what}: {', '.join(left)}"]
 
 
 def refusal(name: str, parameters: dict[str, Any], failure: Failure) -> dict[str, Any]:
@@ -103,18 +148,6 @@ class OutcomeFile:
     def path(self) -> Path:
         """Where it is."""
         return outcome_path(self._reduction.name, self._reduction.choices.output_dir)
-
-    def products_named(self) -> list[str]:
-        """Give the names of the products that the file lists which is there already.
-
-        What is no outcome lists none: it will be replaced.
-        """
-        try:
-            content = json.loads(self.path.read_text())
-            names = [str(one["file"]) for one in content["products"]]
-        except (OSError, ValueError, TypeError, LookupError, RecursionError):
-            return []
-        return [name for name in names if name == Path(name).name]
 
     def write(self, status: str) -> None:
         """Write it.

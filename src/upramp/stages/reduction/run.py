@@ -19,7 +19,7 @@ from upramp.stages.pipelines import WFSS, later_pipeline
 from upramp.stages.places import made_folder
 
 from . import lock
-from .choices import NAMES, stage_of
+from .choices import NAMES, OFFICIAL, stage_of
 from .comparison import compared, references
 from .intake import DIRECT, Intake, masked, next_pipeline, suffix_of
 from .members import (
@@ -31,7 +31,7 @@ from .members import (
     sources_for,
     takes_integrations,
 )
-from .outcome_file import OutcomeFile
+from .outcome_file import OutcomeFile, left_over, products_named
 from .records import Failure, Product, Step, failure_of, holds_values
 
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ __all__ = ["Reduction"]
 
 _STAGE_1: Final = {"detector1": ("rateints", "rate"), "dark": ("dark",), "guider": ("cal",)}
 _STAGE_2: Final = ("calints", "cal")
+_LEVELS: Final = {"uncal": 0, "rate": 1, "rateints": 1, "cal": 2, "calints": 2}
+"""After how many stages there are kinds of products that a reduction may begin with."""
 _IMAGES: Final = frozenset({"cal", "calints", "i2d", "s2d"})
 
 
@@ -118,8 +120,18 @@ class Reduction:
         self.inputs, self.members = intake.files, intake.members
         self._associations, self._unread = intake.associations, intake.unread
         self.warnings += intake.warnings
-        self._earlier = self.outcome.products_named()
+        self._require_raw_ones_to_compare()
+        self._earlier = products_named(self.outcome.path)
         self.outcome.write("running")
+
+    def _require_raw_ones_to_compare(self) -> None:
+        raw = any(member.kind.endswith("uncal") for member in self.members)
+        if OFFICIAL in self.choices.reference_products and self.members and not raw:
+            raise UsageError(
+                "reference_product",
+                f"{OFFICIAL} does stage 1 too, and no exposure here goes through it",
+                "give raw exposures, or name products of reference",
+            )
 
     # ---- pipelines
 
@@ -265,6 +277,11 @@ class Reduction:
             except UprampError as error:
                 self._failed(pipeline, names, error, 0.0)
                 continue
+            if official == "Ami3Pipeline" and not any(one.facts.is_psf for one in group):
+                self.warnings.append(
+                    f"{names[0]}: there is no reference star among the inputs, so its fringes are"
+                    " not calibrated; give the star's exposures too"
+                )
             self._run(pipeline, names, [one.path for one in group], stage=3, **arguments)
 
     def _require_own_name(self, group: Sequence[Member]) -> None:
@@ -324,14 +341,14 @@ class Reduction:
             Step(pipeline, tuple(names), "done", seconds, done, warnings=tuple(result.warnings))
         )
         self._note_what_gave_up(pipeline, names, result.provenance.get("steps", {}))
-        if not self._hold_values(pipeline, made):
+        if not self._hold_values(pipeline, names, made):
             made = []
             if member is not None:
                 self._lose(member)
         self.outcome.write("running")
         return made
 
-    def _hold_values(self, pipeline: str, made: Sequence[Product]) -> bool:
+    def _hold_values(self, pipeline: str, names: Sequence[str], made: Sequence[Product]) -> bool:
         """Tell whether there is anything in images that were made; what is empty is a failure."""
         empty = [
             one.path.name
@@ -343,8 +360,8 @@ class Reduction:
                 Failure(
                     pipeline,
                     name,
-                    "no pixel of it has a value",
-                    "look at the values and flags of what it is made of",
+                    f"no pixel of it has a value (it is made of {', '.join(names)})",
+                    "look at the values and flags of that",
                     pipeline,
                 )
             )
@@ -410,6 +427,19 @@ class Reduction:
         given = [path for path in self.inputs if suffix_of(path) == suffix and path not in made]
         return sorted([*given, *made], key=lambda path: path.name)
 
+    def begins_after(self, kind: str) -> bool:
+        """Tell whether all inputs are of a later stage than a kind of product.
+
+        Parameters
+        ----------
+        kind
+            ``uncal``, ``rate`` ...; of kinds that no stage begins with this is never so.
+        """
+        level = _LEVELS.get(kind, len(_LEVELS))
+        return bool(self.inputs) and all(
+            _LEVELS.get(suffix_of(path), -1) > level for path in self.inputs
+        )
+
     def compare(self) -> list[dict[str, Any]]:
         """Compare the products with those of reference, array by array.
 
@@ -468,13 +498,8 @@ class Reduction:
     def _warn_of_what_is_left(self) -> None:
         """Name products of an earlier run that nobody may take for this one's."""
         made = {one.path.name for one in self.products}
-        folder = self.choices.output_dir
-        left = [one for one in self._earlier if one not in made and (folder / one).is_file()]
-        if left:
-            self.warnings.append(
-                f"{folder} still holds products of an earlier run, which this one did not make: "
-                + ", ".join(left)
-            )
+        others = [one for one in self._earlier if one not in made]
+        self.warnings += left_over(self.choices.output_dir, others)
         self._earlier = []
 
     # ---- failures
