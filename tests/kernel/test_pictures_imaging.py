@@ -92,6 +92,18 @@ def test_the_sky_is_that_between_stars(dithers):
     assert picture.data["spread"] == pytest.approx(1.0, abs=0.05)
 
 
+def test_skies_of_different_filters_are_not_compared(tmp_path):
+    paths = []
+    for number, (light, level) in enumerate((("F200W", 3), ("F356W", 9), ("F356W", 9.5))):
+        paths.append(image(tmp_path / f"jw{number}_cal.fits", sky(level, number)))
+        fits.setval(paths[-1], "FILTER", value=light)
+    picture = imaging.background(paths)
+    assert picture.data["spread"] == pytest.approx(0.5, abs=0.05)
+    assert "from one to another of the same filter" in picture.text
+    alone = imaging.background(paths[:1])
+    assert alone.text.endswith("jw0_cal.fits")
+
+
 def test_a_move_on_the_sky_is_told_in_milliarcseconds(dithers):
     moves = list(imaging.alignment(*dithers).data["moves"].values())
     assert (moves[0]["east"], moves[0]["north"]) == pytest.approx((0, 0), abs=1e-3)

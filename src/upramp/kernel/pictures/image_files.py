@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "COLOURS",
     "image_of",
+    "light_of",
     "median_of",
     "one_of",
     "pairs_of",
@@ -68,6 +69,13 @@ def image_of(path: Path) -> tuple[NDArray[np.float32], str]:
             dq = np.asarray(exposure.dq)
             image[(dq if dq.ndim == 2 else dq[0]) & _BAD != 0] = np.nan
         return image, unit_of(exposure)
+
+
+def light_of(path: Path) -> str:
+    """Give the filters that an exposure's light went through, as its header has them."""
+    with open_exposure(path) as exposure:
+        found = [str(exposure.header.get(name) or "") for name in ("FILTER", "PUPIL")]
+    return " ".join(one for one in found if one not in {"", "CLEAR", "CLEARP"})
 
 
 def unit_of(exposure: Any) -> str:

@@ -10,6 +10,7 @@ from .drawing import Picture, figure, first, picture_of, stretched
 from .image_files import (
     COLOURS,
     image_of,
+    light_of,
     median_of,
     one_of,
     pairs_of,
@@ -127,7 +128,8 @@ def background(cal: Sequence[Path]) -> Picture:
     Returns
     -------
     Picture
-        With the level and the scatter of each exposure in ``data``.
+        With the level and the scatter of each exposure in ``data``, and by how much levels
+        through one filter differ at most.
 
     Raises
     ------
@@ -146,26 +148,32 @@ def background(cal: Sequence[Path]) -> Picture:
     left.set(title=f"sky of the first, {_BOX} x {_BOX} pixels", xlabel="column", ylabel="row")
     left.set(xlim=(-0.5, nx - 0.5), ylim=(-0.5, ny - 0.5))
     levels: dict[str, dict[str, float]] = {}
-    for number, one in enumerate(cal):
+    lights = [light_of(one) for one in cal]
+    by_light: dict[str, list[float]] = {}
+    for number, (one, light) in enumerate(zip(cal, lights, strict=True)):
         values = image_of(one)[0]
         level, scatter = sky_of(values)
+        by_light.setdefault(light, []).append(level)
         levels[one.name] = {"level": level, "scatter": scatter}
         if not np.isfinite(level):
             continue
         edges = level + max(scatter, 1e-9) * np.linspace(-5, 8, 80)
         counts, _ = np.histogram(values[np.isfinite(values)], edges)
         share = 100 * counts / max(np.isfinite(values).sum(), 1)
-        label = f"{number + 1}: {level:.4g} ± {scatter:.2g}"
+        through = f", {light}" if len(set(lights)) > 1 else ""
+        label = f"{number + 1}{through}: {level:.4g} ± {scatter:.2g}"
         right.stairs(share, edges, color=COLOURS[number % len(COLOURS)], label=label)
     right.set(title="values of each exposure", xlabel=unit, ylabel="% of pixels")
     if right.get_legend_handles_labels()[0]:
         right.legend(fontsize=8, title="sky", title_fontsize=8)
     found = np.array([one["level"] for one in levels.values()])
-    spread = float(np.ptp(found)) if np.isfinite(found).all() else float("nan")
+    # What filters differ by is the sky's colour.
+    spread = float(max(np.ptp(one) for one in by_light.values()))
     text = f"sky of {len(cal)} exposure{'' if len(cal) == 1 else 's'}: {found[0]:.4g} {unit} in "
     text += path.name
     if len(cal) > 1:
-        text += f", from one to another by up to {spread:.2g} {unit}"
+        through = " of the same filter" if len(by_light) > 1 else ""
+        text += f", from one to another{through} by up to {spread:.2g} {unit}"
     return picture_of(drawn, text, {"sky": levels, "spread": spread})
 
 
