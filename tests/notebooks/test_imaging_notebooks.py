@@ -109,4 +109,4 @@ def test_stage_3_alone_gives_the_bits_of_the_mode(reduced, archive, run_in, tmp_
         strict=True,
     )
     assert "1 of 1 products are identical" in done.text("compare")
-    assert set(done.pictures()) == PICTURES - {"raw", "rate", "dq", "cal"}
+    assert set(done.pictures()) == PICTURES - {"raw", "rate", "cal"}
