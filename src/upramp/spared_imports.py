@@ -28,7 +28,7 @@ def spare_grammar() -> None:
     if {"jsonschema", _GRAMMAR} & set(sys.modules) or find_spec(_GRAMMAR) is None:
         return
     stand_in = ModuleType(_GRAMMAR)
-    stand_in.is_valid_syntax = _is_valid_syntax  # type: ignore[attr-defined]
+    stand_in.is_valid_syntax = _is_valid_syntax  # type: ignore[attr-defined] # a new module has no names
     sys.modules[_GRAMMAR] = stand_in
     try:
         importlib.import_module("jsonschema")

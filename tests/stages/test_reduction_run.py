@@ -564,6 +564,10 @@ def test_what_an_association_of_stage_2_makes_goes_on(tmp_path, calibrated):
     run = reduction(tmp_path, association)
     through(run, "image2", "image3")
     assert [one.suffix for one in run.products] == ["cal", "i2d"]
+    with pytest.raises(UsageError, match="stsci does stage 1 too"):
+        reduction(tmp_path, association, reference_product="stsci")
+    (failure,) = reduction(tmp_path, association, pipelines=("detector1",)).failures
+    assert (failure.file, failure.remedy) == ("jw_asn.json", "give exposures")
 
 
 def test_an_official_comparison_of_what_skips_stage_1_is_refused_before_anything_runs(
@@ -649,6 +653,8 @@ def test_parameters_that_nothing_used_are_named(tmp_path, calibrated):
     through(run, "detector1", "image2", "image3")
     run.finish()
     (warning,) = run.warnings
+    run.finish()  # the last cell, once more
+    assert run.warnings == [warning]
     assert warning == (
         "steps: jump.rejection_threshold had no use, since no exposure went through detector1"
     )

@@ -338,11 +338,13 @@ def _tell_refusal(name: str, parameters: Mapping[str, Any], error: UprampError) 
     try:
         folder = made_folder(output_folder(parameters.get("output_dir")))
         lock.hold(folder, name)
-        path = outcome_path(name, folder)
-        outcome["warnings"] = left_over(folder, products_named(path))
-        write_outcome(path, outcome)
-        rows.append(("outcome", str(path)))
-        lock.release(folder)
+        try:
+            path = outcome_path(name, folder)
+            outcome["warnings"] = left_over(folder, products_named(path))
+            write_outcome(path, outcome)
+            rows.append(("outcome", str(path)))
+        finally:
+            lock.release(folder)
     except UprampError as reason:
         rows.append(("no outcome file", str(reason)))
     _publish(Card("Nothing ran", rows, kind="notice"), outcome)

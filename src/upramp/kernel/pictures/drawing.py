@@ -65,7 +65,7 @@ class Pictures(tuple[Any, ...]):
         from IPython.display import display
 
         for one in self:
-            display(one)  # type: ignore[no-untyped-call]
+            display(one)  # type: ignore[no-untyped-call] # IPython says no types of it
 
 
 def figure(width: float, height: float) -> Figure:

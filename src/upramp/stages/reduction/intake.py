@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
     from .choices import Choices
 
-__all__ = ["DIRECT", "Intake", "masked", "next_pipeline", "suffix_of"]
+__all__ = ["DIRECT", "STAGES", "Intake", "masked", "next_pipeline", "suffix_of"]
 
 DIRECT: Final = ("cat", "segm", "i2d")
 """Products of a direct image that spectra of a whole field need."""
 
 _NUMBER: Final = re.compile(r"-\d+$")
-_STAGES: Final = {"uncal": 1, "guider-uncal": 1, "rate": 2, "rateints": 2, "cal": 3, "calints": 3}
+STAGES: Final = {"uncal": 1, "guider-uncal": 1, "rate": 2, "rateints": 2, "cal": 3, "calints": 3}
 """The stage that a kind of product goes through next."""
 
 
@@ -132,7 +132,9 @@ class Intake:
             raise InputError(
                 path,
                 f"it is an association for {content.kind or 'an unknown pipeline'}",
-                f"give one for {' or '.join(later)}, whichever its members are for",
+                f"give one for {' or '.join(later)}, whichever its members are for"
+                if later
+                else "give exposures",
             )
         members = [member.path for member in content.members]
         self.associations.append((path, pipeline, [one.name for one in members]))
@@ -153,7 +155,7 @@ class Intake:
         ours = ", ".join(self.choices.pipelines)
         pipeline = next_pipeline(member)
         last = max(map(stage_of, self.choices.pipelines))
-        stages = range(_STAGES.get(member.kind, last + 1), last + 1)
+        stages = range(STAGES.get(member.kind, last + 1), last + 1)
         if pipeline is None or not stages:
             raise InputError(
                 member.path,
@@ -222,7 +224,7 @@ def next_pipeline(member: Member) -> str | None:
     InputError
         If there is none for its type.
     """
-    stage = _STAGES.get(member.kind)
+    stage = STAGES.get(member.kind)
     guides = member.facts.exp_type in GUIDER_TYPES and member.kind == "cal"
     return None if stage is None or guides else pipeline_of(member, stage)
 

@@ -21,7 +21,7 @@ from upramp.stages.places import made_folder
 from . import lock
 from .choices import NAMES, OFFICIAL, stage_of
 from .comparison import compared, references
-from .intake import DIRECT, Intake, masked, next_pipeline, suffix_of
+from .intake import DIRECT, STAGES, Intake, masked, next_pipeline, suffix_of
 from .members import (
     Member,
     holds_background,
@@ -45,8 +45,6 @@ __all__ = ["Reduction"]
 
 _STAGE_1: Final = {"detector1": ("rateints", "rate"), "dark": ("dark",), "guider": ("cal",)}
 _STAGE_2: Final = ("calints", "cal")
-_LEVELS: Final = {"uncal": 0, "rate": 1, "rateints": 1, "cal": 2, "calints": 2}
-"""After how many stages there are kinds of products that a reduction may begin with."""
 _IMAGES: Final = frozenset({"cal", "calints", "i2d", "s2d"})
 
 
@@ -105,10 +103,10 @@ class Reduction:
         Raises
         ------
         OutputError
-            If the folder of the products cannot be made.
-            Or if another reduction is at work in it.
+            If the folder of the products cannot be made, or another reduction is at work in it.
         UsageError
-            If the mask is of none of the exposures.
+            If the mask is of none of the exposures, or stage 1, which is to be compared with the
+            official pipeline's, has nothing to do.
         """
         folder = made_folder(self.choices.output_dir)
         if not lock.hold(folder, self.name):
@@ -126,7 +124,8 @@ class Reduction:
 
     def _require_raw_ones_to_compare(self) -> None:
         raw = any(member.kind.endswith("uncal") for member in self.members)
-        if OFFICIAL in self.choices.reference_products and self.members and not raw:
+        some = self.members or self._associations
+        if OFFICIAL in self.choices.reference_products and some and not raw:
             raise UsageError(
                 "reference_product",
                 f"{OFFICIAL} does stage 1 too, and no exposure here goes through it",
@@ -435,10 +434,8 @@ class Reduction:
         kind
             ``uncal``, ``rate`` ...; of kinds that no stage begins with this is never so.
         """
-        level = _LEVELS.get(kind, len(_LEVELS))
-        return bool(self.inputs) and all(
-            _LEVELS.get(suffix_of(path), -1) > level for path in self.inputs
-        )
+        begun = [STAGES.get(suffix_of(path), 0) for path in self.inputs]
+        return kind in STAGES and bool(begun) and min(begun) > STAGES[kind]
 
     def compare(self) -> list[dict[str, Any]]:
         """Compare the products with those of reference, array by array.
@@ -489,11 +486,12 @@ class Reduction:
         used = {name for one in ran for name in self.choices.overrides(one)}
         for pipeline in self.choices.pipelines:
             names = [one for one in self.choices.overrides(pipeline) if one not in used]
-            if names and pipeline not in ran:
-                self.warnings.append(
-                    f"steps: {', '.join(names)} had no use, since no exposure went through"
-                    f" {pipeline}"
-                )
+            told = (
+                f"steps: {', '.join(names)} had no use, since no exposure went through {pipeline}"
+            )
+            # The last cell may run again.
+            if names and pipeline not in ran and told not in self.warnings:
+                self.warnings.append(told)
 
     def _warn_of_what_is_left(self) -> None:
         """Name products of an earlier run that nobody may take for this one's."""
